@@ -1,0 +1,93 @@
+# The commands of this project. A line "## name: text" below is the help of
+# that target; plain `make` prints them all.
+
+GO       ?= go
+TOOL      = $(GO) tool -modfile=tools/go.mod
+PKG      ?= ./...
+# What `make run` passes to `moqt relay`: a relay with a broadcast of its own.
+RELAY    ?= --clock
+# How long `make fuzz` spends on each fuzz target.
+FUZZTIME ?= 10s
+# Flags of `make bench`, for example BENCH="-rounds 5 -n 50".
+BENCH    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check fmt vet lint fresh race stress fuzz bench e2e gen cover clean
+
+help:
+	@echo 'usage: make <target>'
+	@sed -n 's/^## \([a-z0-9]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+## run: start a relay with a small live broadcast (RELAY="flags")
+run:
+	$(GO) run ./app/cmd/moqt relay $(RELAY)
+
+## build: build the command into bin/
+build:
+	$(GO) build -o bin/ ./app/cmd/moqt
+
+## test: run the tests; needs nothing but Go (PKG=./core/...)
+test:
+	$(GO) test $(PKG)
+
+## check: all that a change must pass: format, vet, lint, generated code, tests and Examples with -race
+check: fmt vet lint fresh race
+
+## fmt: fail on files that gofmt would change
+fmt:
+	@out=$$(find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 gofmt -s -l) || exit 1; \
+	if [ -n "$$out" ]; then echo "gofmt -s -w these files:"; echo "$$out"; exit 1; fi
+
+## vet: go vet
+vet:
+	$(GO) vet ./...
+
+## lint: golangci-lint as pinned in tools/go.mod (the first run builds it: a minute or two)
+lint:
+	$(TOOL) golangci-lint run ./...
+
+# Generates a second time beside the first, so that uncommitted work counts
+# as what it is and nothing is overwritten.
+## fresh: fail if the generated code is not what its sources give
+fresh:
+	@tmp=$$(mktemp -d ./_mocks.XXXXXX) && trap 'rm -rf "$$tmp"' EXIT && \
+	cp mocks/doc.go "$$tmp" && $(GO) generate "$$tmp/doc.go" && \
+	diff -ru mocks "$$tmp" || { echo 'mocks are out of date: run make gen'; exit 1; }
+
+## race: the tests and Examples with the race detector, the law included
+race:
+	$(GO) test -race $(PKG)
+
+## stress: hunt for flakes: core and memnet 50 times, the rest 5 times, with -race
+stress:
+	$(GO) test -race -count=50 -timeout 60m ./core/... ./adapters/memnet/...
+	$(GO) test -race -count=5 -timeout 60m $$($(GO) list ./... | grep -v -e /core/ -e /adapters/memnet)
+
+## fuzz: every fuzz target in turn (FUZZTIME=1m)
+fuzz:
+	@$(GO) test -list '^Fuzz' $(PKG) | awk '/^Fuzz/ { f[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, f[i]; n = 0 }' | \
+	while read -r pkg name; do \
+		echo "$$pkg $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
+	done
+
+## bench: CPU, allocations and memory beside raw quic-go (BENCH="flags"; BENCH=-h lists them)
+bench:
+	$(GO) run ./bench/run $(BENCH)
+
+## e2e: browsers and npm clients against bin/moqt (needs Node, npm, Chromium)
+e2e: build
+	cd e2e && npm ci --no-audit --no-fund && node run.mjs
+
+## gen: write the generated code anew
+gen:
+	$(GO) generate ./...
+
+## cover: coverage by function in cover.out, the total at the end
+cover:
+	$(GO) test -coverpkg=./... -coverprofile=cover.out $(PKG)
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+## clean: remove what was built
+clean:
+	rm -rf bin cover.out e2e/dist e2e/out
