@@ -1,0 +1,272 @@
+package moq
+
+import (
+	"bytes"
+	"sort"
+	"time"
+)
+
+type state uint8
+
+const (
+	open state = iota
+	finished
+	reset
+)
+
+// A SubgroupHeader is what is known of a subgroup when its stream opens.
+type SubgroupHeader struct {
+	ID       uint64
+	Priority uint8 // publisher priority, 255 first
+	// FirstKnown says that the first object of the log is the first one of
+	// the subgroup.
+	FirstKnown bool
+	// EndOfGroup says that no object of the group follows this subgroup's
+	// last one.
+	EndOfGroup bool
+}
+
+// A Subgroup is what one stream carries: an append-only log of objects.
+type Subgroup struct {
+	SubgroupHeader
+	group   *Group
+	objects []*Object // ascending by id
+	state   state
+	err     *Error          // for reset
+	writer  *SubgroupWriter // nil once it has left
+}
+
+// Group returns the sequence number of the subgroup's group.
+func (s *Subgroup) Group() uint64 { return s.group.Sequence }
+
+// Superseded returns when a newer group than the subgroup's appeared; the
+// zero time for the newest group.
+func (s *Subgroup) Superseded() time.Time {
+	s.group.track.mu.Lock()
+	defer s.group.track.mu.Unlock()
+	return s.group.superseded
+}
+
+func (s *Subgroup) find(id uint64) (int, bool) {
+	n := len(s.objects)
+	if n == 0 || s.objects[n-1].ID < id {
+		return n, false
+	}
+	i := sort.Search(n, func(i int) bool { return s.objects[i].ID >= id })
+	return i, s.objects[i].ID == id
+}
+
+// A SubgroupWriter appends to a subgroup. It belongs to one goroutine.
+//
+// A writer that leaves without Finish or Reset leaves an orphan: the next
+// OpenSubgroup of it continues the log, and what is already there is compared
+// and skipped.
+type SubgroupWriter struct {
+	sg      *Subgroup
+	t       *Track
+	cur     *Object
+	seen    uint64 // payload bytes of cur that this writer has passed
+	woken   uint64 // have of cur when readers were last woken
+	scratch []byte
+}
+
+// OpenSubgroup returns the writer of a subgroup, made if needed. It fails
+// with CodeDuplicate where the subgroup is being written or is complete.
+func (t *Track) OpenSubgroup(group uint64, h SubgroupHeader, now time.Time) (*SubgroupWriter, *Error) {
+	t.mu.Lock()
+	defer t.unlockNotify()
+	if err := t.writable(); err != nil {
+		return nil, err
+	}
+	g, err := t.group(group, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, sg := range g.subgroups {
+		if sg.ID != h.ID {
+			continue
+		}
+		if sg.state != open || sg.writer != nil {
+			return nil, Errorf(CodeDuplicate, "subgroup %d of group %d exists", h.ID, group)
+		}
+		sg.writer = &SubgroupWriter{sg: sg, t: t}
+		return sg.writer, nil
+	}
+	if len(g.subgroups) >= t.limits.Subgroups {
+		return nil, Errorf(CodeTooMany, "group %d has %d subgroups", group, len(g.subgroups))
+	}
+	sg := &Subgroup{SubgroupHeader: h, group: g}
+	sg.writer = &SubgroupWriter{sg: sg, t: t}
+	g.absent = false
+	g.subgroups = append(g.subgroups, sg)
+	t.arrived(arrival{sg: sg})
+	t.raise(Location{Group: group})
+	return sg.writer, nil
+}
+
+// Begin starts the next object. Its payload of size bytes follows through
+// Space and Advance; an object without payload is complete at once.
+func (w *SubgroupWriter) Begin(h ObjectHeader, size uint64, now time.Time) *Error {
+	return w.begin(h, size, min(size, FirstChunk), now)
+}
+
+func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time) *Error {
+	t := w.t
+	if size > t.limits.ObjectBytes {
+		return Errorf(CodeTooLarge, "object of %d bytes; the limit is %d", size, t.limits.ObjectBytes)
+	}
+	t.mu.Lock()
+	if err := w.alive(); err != nil {
+		t.mu.Unlock()
+		return err
+	}
+	i, ok := w.sg.find(h.ID)
+	if ok || i < len(w.sg.objects) {
+		defer t.mu.Unlock()
+		if !ok || w.sg.objects[i].size != size {
+			return Errorf(CodeMalformed, "object %d of group %d differs from the one already received", h.ID, w.sg.Group())
+		}
+		w.cur, w.seen, w.woken = w.sg.objects[i], 0, w.sg.objects[i].have
+		return nil
+	}
+	if err := w.sg.group.grow(int(size), 1); err != nil {
+		t.mu.Unlock()
+		return err
+	}
+	o := newObject(t, h, size, first, now)
+	w.cur, w.seen, w.woken = o, 0, 0
+	w.sg.objects = append(w.sg.objects, o)
+	t.raise(Location{w.sg.Group(), h.ID})
+	if size > 0 {
+		t.mu.Unlock() // nothing to read yet
+		return nil
+	}
+	t.unlockNotify()
+	return nil
+}
+
+func (w *SubgroupWriter) alive() *Error {
+	switch {
+	case w.sg.state == reset:
+		return w.sg.err
+	case w.sg.state == finished || w.sg.writer != w:
+		return Errorf(CodeClosed, "the group has ended")
+	case w.sg.group.evicted:
+		return Errorf(CodeEvicted, "group %d was evicted", w.sg.Group())
+	}
+	return nil
+}
+
+// Missing returns how many payload bytes of the current object this writer
+// has not passed yet.
+func (w *SubgroupWriter) Missing() uint64 {
+	if w.cur == nil {
+		return 0
+	}
+	return w.cur.size - w.seen
+}
+
+// Space returns a buffer for the next payload bytes; it is not longer than
+// what is missing, and empty when nothing is.
+func (w *SubgroupWriter) Space() []byte {
+	if w.Missing() == 0 {
+		return nil
+	}
+	w.t.mu.Lock()
+	defer w.t.mu.Unlock()
+	if w.seen == w.cur.have {
+		return w.cur.space()
+	}
+	if w.scratch == nil {
+		w.scratch = make([]byte, wakeBytes)
+	}
+	return w.scratch[:min(uint64(len(w.scratch)), w.cur.have-w.seen)]
+}
+
+// Advance says that n bytes were put into Space.
+func (w *SubgroupWriter) Advance(n int) *Error {
+	t, o := w.t, w.cur
+	t.mu.Lock()
+	if err := w.alive(); err != nil {
+		t.mu.Unlock()
+		return err
+	}
+	if w.seen < o.have {
+		defer t.mu.Unlock()
+		for p := w.scratch[:n]; len(p) > 0; {
+			q := o.from(w.seen)
+			q = q[:min(len(p), len(q))]
+			if !bytes.Equal(p[:len(q)], q) {
+				return Errorf(CodeMalformed, "object %d of group %d differs from the one already received", o.ID, w.sg.Group())
+			}
+			p, w.seen = p[len(q):], w.seen+uint64(len(q))
+		}
+		return nil
+	}
+	o.have += uint64(n)
+	w.seen = o.have
+	if o.have < o.size && (o.size <= FirstChunk || o.have-w.woken < wakeBytes) {
+		t.mu.Unlock()
+		return nil
+	}
+	w.woken = o.have
+	t.unlockNotify()
+	return nil
+}
+
+// Append appends a complete object with a copy of payload.
+func (w *SubgroupWriter) Append(h ObjectHeader, payload []byte, now time.Time) *Error {
+	if err := w.begin(h, uint64(len(payload)), uint64(len(payload)), now); err != nil {
+		return err
+	}
+	for len(payload) > 0 {
+		n := copy(w.Space(), payload)
+		if err := w.Advance(n); err != nil {
+			return err
+		}
+		payload = payload[n:]
+	}
+	return nil
+}
+
+// Finish ends the subgroup; it fails where an object is incomplete. objects of
+// moq-lite groups are all there is of a group: endOfGroup says so.
+func (w *SubgroupWriter) Finish(endOfGroup bool) *Error {
+	w.t.mu.Lock()
+	defer w.t.unlockNotify()
+	if err := w.alive(); err != nil {
+		return err
+	}
+	if w.Missing() > 0 {
+		w.sg.state, w.sg.err = reset, Errorf(CodeMalformed, "the stream ended inside an object")
+		return w.sg.err
+	}
+	w.sg.state, w.sg.writer = finished, nil
+	w.sg.EndOfGroup = w.sg.EndOfGroup || endOfGroup
+	if endOfGroup {
+		w.sg.group.complete = true
+		if n := len(w.sg.objects); n > 0 {
+			w.sg.group.final = w.sg.objects[n-1].ID
+		}
+	}
+	return nil
+}
+
+// Reset ends the subgroup with an error: readers get what arrived before it.
+func (w *SubgroupWriter) Reset(err *Error) {
+	w.t.mu.Lock()
+	if w.sg.state == open && w.sg.writer == w {
+		w.sg.state, w.sg.err, w.sg.writer = reset, err, nil
+	}
+	w.t.unlockNotify()
+}
+
+// Leave gives the subgroup up without ending it, so that another source of
+// the same content can continue it.
+func (w *SubgroupWriter) Leave() {
+	w.t.mu.Lock()
+	defer w.t.mu.Unlock()
+	if w.sg.writer == w {
+		w.sg.writer = nil
+	}
+}

@@ -1,0 +1,70 @@
+package moq
+
+import "io"
+
+// A SubgroupReader is a cursor in a subgroup. It belongs to one goroutine at
+// a time; all calls return at once.
+type SubgroupReader struct {
+	*Subgroup
+	next   int    // index of the object to read next
+	off    uint64 // payload bytes of it that were read
+	taken  bool   // its header was read
+	From   uint64 // objects before this id are skipped
+	Before uint64 // objects from this id on are not delivered; 0: no bound
+}
+
+// A Piece is the next part of a subgroup: payload bytes of an object, shared
+// and not to be modified.
+type Piece struct {
+	*Object
+	First bool // Data starts the object's payload
+	Last  bool // Data ends the object's payload
+	Data  []byte
+}
+
+// Next returns the next piece that is worth sending: a whole object up to
+// FirstChunk bytes, the parts of a larger one as they arrive. ok is false when
+// there is none now. err is io.EOF after the end of the subgroup, and an
+// *Error where it was reset or evicted.
+func (r *SubgroupReader) Next() (p Piece, ok bool, err error) {
+	t := r.group.track
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.group.squeezed {
+		return p, false, Errorf(CodeEvicted, "group %d was evicted", r.group.Sequence)
+	}
+	if r.next == 0 && r.From > 0 && !r.taken {
+		r.next, _ = r.find(r.From)
+	}
+	if r.next < len(r.objects) {
+		o := r.objects[r.next]
+		if r.Before > 0 && o.ID >= r.Before {
+			return p, false, io.EOF
+		}
+		data := o.from(r.off)
+		end := r.off + uint64(len(data))
+		if o.have == o.size || o.size > FirstChunk && len(data) > 0 && (len(data) >= wakeBytes || end < o.have) {
+			p = Piece{Object: o, First: !r.taken, Data: data}
+			r.off += uint64(len(data))
+			p.Last = r.off == o.size
+			r.taken = true
+			if p.Last {
+				r.next, r.off, r.taken = r.next+1, 0, false
+			}
+			return p, true, nil
+		}
+	}
+	return p, false, r.end()
+}
+
+func (r *SubgroupReader) end() error {
+	switch r.state {
+	case reset:
+		return r.err
+	case finished:
+		if r.next >= len(r.objects) {
+			return io.EOF
+		}
+	}
+	return nil
+}
