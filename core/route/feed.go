@@ -1,0 +1,214 @@
+package route
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// A feed is one shared track: at most one upstream subscription feeds it.
+type feed struct {
+	track   *moq.Track
+	content *content
+	pub     *Publication // nil: orphan
+	idle    time.Time    // since when nobody reads it
+}
+
+func (f *feed) forget(m *Mux) {
+	delete(m.feeds, f.track)
+	name := f.track.Name()
+	rest := slices.DeleteFunc(f.content.feeds[name], func(g *feed) bool { return g == f })
+	if len(rest) == 0 {
+		delete(f.content.feeds, name)
+	} else {
+		f.content.feeds[name] = rest
+	}
+}
+
+// sorted returns the feeds of the content in the order of their names.
+func (c *content) sorted() []*feed {
+	var all []*feed
+	for _, fs := range c.feeds {
+		all = append(all, fs...)
+	}
+	slices.SortStableFunc(all, func(a, b *feed) int { return a.track.Name().Compare(b.track.Name()) })
+	return all
+}
+
+func (c *content) orphans() []*feed {
+	return slices.DeleteFunc(c.sorted(), func(f *feed) bool { return f.pub != nil })
+}
+
+// Subscribe returns a reader of a track, by a name relative to the view; wake
+// as moq.Track.Subscribe. Subscribers share the tracks. A subscription to a
+// broadcast that nobody has announced waits for Config.Patience.
+func (v *View) Subscribe(name moq.FullTrackName, s moq.Subscription, now time.Time, wake func()) (*moq.TrackReader, error) {
+	if err := v.allow(OpSubscribe, name.Path); err != nil {
+		return nil, err
+	}
+	name.Path = v.root.Join(name.Path)
+	for {
+		f := v.feedFor(name, now)
+		if f == nil {
+			return nil, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", name.Path)
+		}
+		r := f.track.Subscribe(s, wake)
+		if v.mux.holds(f) {
+			return r, nil
+		}
+		r.Close() // a Sweep dropped the idle track in between
+	}
+}
+
+func (v *View) feedFor(name moq.FullTrackName, now time.Time) *feed {
+	m := v.mux
+	m.mu.Lock()
+	c := m.lookup(name.Path)
+	if c == nil && m.conf.Patience > 0 {
+		c = m.await(name.Path, now)
+	}
+	var f *feed
+	var due time.Time
+	if c != nil {
+		f, due = m.feed(c, name, v), c.deadline
+	}
+	m.mu.Unlock()
+	if !due.IsZero() {
+		m.ring(due)
+	}
+	return f
+}
+
+func (m *Mux) holds(f *feed) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ended, _ := f.track.Ended()
+	return m.feeds[f.track] == f || ended
+}
+
+// await returns the content under which subscribers of the path wait.
+func (m *Mux) await(path moq.Path, now time.Time) *content {
+	n := m.root.at(path)
+	for _, c := range n.contents {
+		if c.waiting {
+			return c
+		}
+	}
+	c := &content{
+		path: path, waiting: true, deadline: now.Add(m.conf.Patience),
+		feeds: map[moq.FullTrackName][]*feed{},
+	}
+	n.contents = append([]*content{c}, n.contents...)
+	m.fading[c] = struct{}{}
+	return c
+}
+
+// lookup returns the content that serves the path: its own, or that of the
+// longest prefix which serves what is below it.
+func (m *Mux) lookup(path moq.Path) *content {
+	var found *content
+	depth := path.Len()
+	m.root.along(path, func(n *node, d int) {
+		c := n.active()
+		if c != nil && (d == depth || c.prefix()) {
+			found = c
+		}
+	})
+	return found
+}
+
+func (c *content) prefix() bool {
+	return slices.ContainsFunc(c.pubs, func(p *Publication) bool { return p.route.Prefix })
+}
+
+// feed returns the feed of the name for the viewer: one that exists where its
+// route suits the viewer, otherwise a new one over the best route that does.
+func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
+	for _, f := range c.feeds[name] {
+		if _, err := f.track.Ended(); err == nil && (f.pub == nil || v.suits(f.pub)) {
+			return f
+		}
+	}
+	pub := v.best(c, name.Path)
+	if pub == nil && len(c.pubs) > 0 {
+		return nil
+	}
+	f := &feed{content: c, pub: pub}
+	f.track = moq.NewTrack(name, m.conf.Cache, m.demandChanged)
+	m.feeds[f.track] = f
+	c.feeds[name] = append(c.feeds[name], f)
+	return f
+}
+
+// demandChanged tells the source of a track to look at its demand.
+func (m *Mux) demandChanged(t *moq.Track) {
+	idle := t.Demand().Readers == 0
+	m.mu.Lock()
+	var s Source
+	if f := m.feeds[t]; f != nil {
+		if f.pub != nil {
+			s = f.pub.source
+		}
+		if !idle {
+			f.idle = time.Time{}
+		}
+	}
+	m.mu.Unlock()
+	if s != nil {
+		s.Want(t)
+	}
+	if idle {
+		m.ring(time.Time{})
+	}
+}
+
+// Release is called by a source that vanished, for each of its tracks, after
+// its publications were lost. It reports whether the track has another source
+// or waits for one; otherwise the caller fails it.
+func (m *Mux) Release(t *moq.Track, s Source) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.feeds[t]
+	if f == nil {
+		return false
+	}
+	if f.pub == nil || !f.pub.gone && f.pub.source != s {
+		return true
+	}
+	f.forget(m)
+	return false
+}
+
+// Fetch returns a reader of objects of the past, by a name relative to the
+// view: from the cache, otherwise from the source.
+func (v *View) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader, error) {
+	if err := v.allow(OpSubscribe, r.Name.Path); err != nil {
+		return nil, err
+	}
+	r.Name.Path = v.root.Join(r.Name.Path)
+	m := v.mux
+	m.mu.Lock()
+	c := m.lookup(r.Name.Path)
+	var cached *moq.Track
+	var source Source
+	if c != nil {
+		for _, f := range c.feeds[r.Name] {
+			if f.track.Has(r.Start.Group) {
+				cached = f.track
+			}
+		}
+		if p := v.best(c, r.Name.Path); p != nil {
+			source = p.source
+		}
+	}
+	m.mu.Unlock()
+	switch {
+	case cached != nil && r.Start.Group == r.End.Group:
+		return cached.Read(r.Start, r.End, nil), nil
+	case source != nil:
+		return source.Fetch(ctx, r)
+	}
+	return nil, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", r.Name.Path)
+}

@@ -1,0 +1,177 @@
+// Package route knows who has what: publications and those who watch for
+// them, the best route for each peer, and one shared track for each upstream
+// subscription. It is passive like package moq: it decides, and others act.
+package route
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// A Source is where the objects of a publication come from: a session, or a
+// handler in this process. Its methods must not block, but for Fetch.
+type Source interface {
+	// Want says that the track has demand or that its demand has changed:
+	// look at t.Demand. A demand that is paused asks for the info only. The
+	// source appends to t until it is told to Drop it, and ends it with
+	// Finish or Fail.
+	Want(t *moq.Track)
+	// Drop says that t is not wanted any more.
+	Drop(t *moq.Track)
+	// Fetch asks for objects of the past and blocks until the first answer.
+	Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader, error)
+}
+
+// Config are the settings of a Mux. The zero value takes the defaults named.
+type Config struct {
+	// Hop is the id of this node in the hop lists of announcements.
+	Hop uint64
+	// Linger is how long a broadcast whose publisher vanished stays
+	// announced: 5 s. Negative: not at all.
+	Linger time.Duration
+	// Patience is how long a subscription to an unknown broadcast waits for
+	// its announcement: 1 s. Negative: not at all.
+	Patience time.Duration
+	// Idle is how long a track without readers stays subscribed: 30 s.
+	// Negative: not at all.
+	Idle time.Duration
+	// MaxHops is the longest hop list that is passed on: 32.
+	MaxHops int
+	// Cache bounds each shared track.
+	Cache moq.CacheLimits
+}
+
+func (c Config) withDefaults() Config {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&c.Linger, 5 * time.Second}, {&c.Patience, time.Second}, {&c.Idle, 30 * time.Second}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.MaxHops == 0 {
+		c.MaxHops = 32
+	}
+	return c
+}
+
+// A Mux connects publications with those who watch and subscribe. All methods
+// may be called concurrently.
+type Mux struct {
+	conf Config
+
+	mu       sync.Mutex
+	root     node
+	feeds    map[*moq.Track]*feed
+	fading   map[*content]struct{} // contents without a live publication
+	serial   uint64
+	alarm    func(time.Time)
+	watchers int
+}
+
+// NewMux returns an empty Mux.
+func NewMux(conf Config) *Mux {
+	return &Mux{conf: conf.withDefaults(), feeds: map[*moq.Track]*feed{}, fading: map[*content]struct{}{}}
+}
+
+// Hop returns the id of this node.
+func (m *Mux) Hop() uint64 { return m.conf.Hop }
+
+// SetAlarm sets who is told when the next Sweep is due; a zero time means at
+// once. It is called without locks held and must not block.
+func (m *Mux) SetAlarm(alarm func(time.Time)) {
+	m.mu.Lock()
+	m.alarm = alarm
+	m.mu.Unlock()
+}
+
+func (m *Mux) ring(at time.Time) {
+	m.mu.Lock()
+	alarm := m.alarm
+	m.mu.Unlock()
+	if alarm != nil {
+		alarm(at)
+	}
+}
+
+// Stats counts what a Mux holds.
+type Stats struct {
+	Broadcasts int // paths with a publication that is alive or lingers
+	Tracks     int // shared tracks
+	Watchers   int
+}
+
+// Stats returns what the Mux holds now.
+func (m *Mux) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := Stats{Tracks: len(m.feeds), Watchers: m.watchers}
+	m.root.walk("", func(_ moq.Path, n *node) {
+		if n.active() != nil {
+			s.Broadcasts++
+		}
+	})
+	return s
+}
+
+// Sweep does what is due at now: it ends broadcasts that have lingered and
+// waited long enough, and drops tracks that nobody reads. It returns when it
+// wants to be called next; the zero time means not before the next alarm.
+func (m *Mux) Sweep(now time.Time) (next time.Time) {
+	later := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	var calls calls
+	m.mu.Lock()
+	for c := range m.fading {
+		if now.Before(c.deadline) {
+			later(c.deadline)
+			continue
+		}
+		m.endContent(c, &calls)
+	}
+	for t, f := range m.feeds {
+		if t.Demand().Readers > 0 {
+			f.idle = time.Time{}
+			continue
+		}
+		if f.idle.IsZero() {
+			f.idle = now
+		}
+		due := f.idle.Add(max(0, m.conf.Idle))
+		if _, err := t.Ended(); err != nil {
+			due = now
+		}
+		if now.Before(due) {
+			later(due)
+			continue
+		}
+		f.forget(m)
+		if f.pub != nil {
+			calls.drop(f.pub.source, t)
+		}
+	}
+	m.mu.Unlock()
+	calls.run()
+	return next
+}
+
+// calls are what must be done once the lock is released.
+type calls []func()
+
+func (c *calls) add(f func())                    { *c = append(*c, f) }
+func (c *calls) want(s Source, t *moq.Track)     { c.add(func() { s.Want(t) }) }
+func (c *calls) drop(s Source, t *moq.Track)     { c.add(func() { s.Drop(t) }) }
+func (c *calls) fail(t *moq.Track, e *moq.Error) { c.add(func() { t.Fail(e) }) }
+
+func (c calls) run() {
+	for _, f := range c {
+		f()
+	}
+}

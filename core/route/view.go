@@ -1,0 +1,97 @@
+package route
+
+import (
+	"slices"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// Op is what a session wants to do with a path.
+type Op uint8
+
+const (
+	OpPublish Op = iota
+	OpSubscribe
+	OpWatch
+)
+
+func (o Op) String() string { return [...]string{"publish", "subscribe", "watch"}[o] }
+
+// A Scope is what one session may see of a Mux.
+type Scope struct {
+	// Root is put before every path of the session.
+	Root moq.Path
+	// Allow is asked before every operation, with the path relative to Root;
+	// nil allows everything. A refusal should be an *Error.
+	Allow func(Op, moq.Path) error
+	// Peer identifies the session: its own publications are not offered to
+	// it. nil is this process.
+	Peer any
+}
+
+// A View is a Mux as one session sees it.
+type View struct {
+	mux   *Mux
+	root  moq.Path
+	allow func(Op, moq.Path) error
+	peer  any
+	hop   uint64 // guarded by mux.mu
+}
+
+// View returns the Mux within a scope.
+func (m *Mux) View(s Scope) *View {
+	v := &View{mux: m, root: s.Root, allow: s.Allow, peer: s.Peer}
+	if v.allow == nil {
+		v.allow = func(Op, moq.Path) error { return nil }
+	}
+	return v
+}
+
+// Mux returns the Mux that is viewed.
+func (v *View) Mux() *Mux { return v.mux }
+
+// With returns a view of the same scope for another peer.
+func (v *View) With(peer any) *View {
+	return &View{mux: v.mux, root: v.root, allow: v.allow, peer: peer}
+}
+
+// Below returns a view whose root is path, relative to v.
+func (v *View) Below(path moq.Path) *View {
+	w := v.With(v.peer)
+	w.root = v.root.Join(path)
+	w.allow = func(op moq.Path) func(Op, moq.Path) error {
+		return func(o Op, p moq.Path) error { return v.allow(o, op.Join(p)) }
+	}(path)
+	return w
+}
+
+// Root returns the path that is put before the session's paths.
+func (v *View) Root() moq.Path { return v.root }
+
+// Relative returns an absolute path as the session writes it.
+func (v *View) Relative(p moq.Path) (moq.Path, bool) { return p.Under(v.root) }
+
+// SetHop sets the id of the peer's node: routes through it do not suit it.
+func (v *View) SetHop(hop uint64) {
+	v.mux.mu.Lock()
+	v.hop = hop
+	v.mux.mu.Unlock()
+}
+
+// suits reports whether objects may reach the viewer over p.
+func (v *View) suits(p *Publication) bool {
+	if p.peer != nil && p.peer == v.peer {
+		return false
+	}
+	return v.hop == 0 || !slices.Contains(p.route.Hops, v.hop)
+}
+
+// best returns the best publication of c for the viewer that serves path.
+func (v *View) best(c *content, path moq.Path) *Publication {
+	for _, p := range c.pubs {
+		if v.suits(p) && (p.path == path || p.route.Prefix) {
+			return p
+		}
+	}
+	return nil
+}

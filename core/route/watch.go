@@ -1,0 +1,180 @@
+package route
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// Change is what happened to a broadcast.
+type Change uint8
+
+const (
+	Active   Change = iota // it is there
+	Ended                  // it is gone
+	Replaced               // another content has taken its name
+	Rerouted               // the same content, another route
+)
+
+// An Announcement is a change of a broadcast.
+type Announcement struct {
+	// Path is relative to the view.
+	Path   moq.Path
+	Change Change
+	// Hops are the ids of the nodes on the way, the origin first, this node
+	// excluded; they are shared and not to be modified.
+	Hops []uint64
+}
+
+// An AnnounceReader watches the broadcasts below a prefix. However late it is
+// read, it yields what is true then: changes of one path between two reads
+// become one.
+type AnnounceReader struct {
+	view   *View
+	prefix moq.Path // absolute
+	wake   func()
+	awake  atomic.Bool
+
+	// guarded by mux.mu
+	exclude uint64
+	sent    map[moq.Path]sent
+	dirty   map[moq.Path]struct{}
+	closed  bool
+}
+
+type sent struct {
+	content *content
+	pub     *Publication
+	version int
+}
+
+// Watch returns a reader of the broadcasts below prefix, which is relative to
+// the view. What exists is its first batch. Routes through the node exclude,
+// if that is not 0, are not offered. wake is called without locks held when
+// there may be something new, at most once between two calls of Drain.
+func (v *View) Watch(prefix moq.Path, exclude uint64, wake func()) (*AnnounceReader, error) {
+	if err := v.allow(OpWatch, prefix); err != nil {
+		return nil, err
+	}
+	r := &AnnounceReader{
+		view: v, prefix: v.root.Join(prefix), wake: wake, exclude: exclude,
+		sent: map[moq.Path]sent{}, dirty: map[moq.Path]struct{}{},
+	}
+	m := v.mux
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.root.at(r.prefix)
+	n.watchers = append(n.watchers, r)
+	m.watchers++
+	n.walk(r.prefix, func(p moq.Path, n *node) {
+		if n.active() != nil {
+			r.dirty[p] = struct{}{}
+		}
+	})
+	return r, nil
+}
+
+// changed marks the path for everybody who watches it.
+func (m *Mux) changed(path moq.Path, calls *calls) {
+	m.root.along(path, func(n *node, _ int) {
+		for _, r := range n.watchers {
+			r.dirty[path] = struct{}{}
+			if r.wake != nil && !r.awake.Swap(true) {
+				calls.add(r.wake)
+			}
+		}
+	})
+}
+
+// Drain returns up to limit changes in the order of their paths; fewer means
+// that there are no more now.
+func (r *AnnounceReader) Drain(limit int) []Announcement {
+	r.awake.Store(false)
+	m := r.view.mux
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(r.dirty) == 0 || r.closed {
+		return nil
+	}
+	paths := make([]moq.Path, 0, len(r.dirty))
+	for p := range r.dirty {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	var out []Announcement
+	for _, p := range paths {
+		if len(out) == limit {
+			break
+		}
+		delete(r.dirty, p)
+		if a, ok := r.look(p); ok {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// look compares what is true of a path with what was said of it.
+func (r *AnnounceReader) look(p moq.Path) (a Announcement, ok bool) {
+	a.Path, _ = p.Under(r.view.root)
+	old, had := r.sent[p]
+	pub := r.offer(p)
+	if pub == nil {
+		delete(r.sent, p)
+		a.Change = Ended
+		return a, had
+	}
+	now := sent{pub.content, pub, pub.version}
+	r.sent[p] = now
+	a.Hops = pub.route.Hops
+	switch {
+	case !had:
+		a.Change = Active
+	case old.content != now.content:
+		a.Change = Replaced
+	case old != now:
+		a.Change = Rerouted
+	default:
+		return a, false
+	}
+	return a, true
+}
+
+// offer returns the publication that the watcher is told of.
+func (r *AnnounceReader) offer(p moq.Path) *Publication {
+	n := r.view.mux.root.find(p)
+	if n == nil {
+		return nil
+	}
+	c := n.active()
+	if c == nil {
+		return nil
+	}
+	pubs := c.pubs
+	if len(pubs) == 0 && c.last != nil {
+		pubs = []*Publication{c.last}
+	}
+	for _, pub := range pubs {
+		if r.view.suits(pub) && !pub.route.Hidden && (r.exclude == 0 || !slices.Contains(pub.route.Hops, r.exclude)) {
+			return pub
+		}
+	}
+	return nil
+}
+
+// Close ends the watch.
+func (r *AnnounceReader) Close() {
+	m := r.view.mux
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.closed {
+		return
+	}
+	r.closed = true
+	m.watchers--
+	if n := m.root.find(r.prefix); n != nil {
+		n.watchers = slices.DeleteFunc(n.watchers, func(q *AnnounceReader) bool { return q == r })
+		m.root.prune(r.prefix)
+	}
+}
