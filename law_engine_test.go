@@ -53,7 +53,7 @@ func load(fsys fs.FS) ([]*file, error) {
 			if p == "." {
 				return nil
 			}
-			if _, err := fs.Stat(fsys, p+"/go.mod"); err == nil || ignored(d.Name()) {
+			if _, err := fs.Stat(fsys, p+"/go.mod"); err == nil || ignored(p) {
 				return fs.SkipDir
 			}
 			return nil
@@ -80,12 +80,19 @@ func load(fsys fs.FS) ([]*file, error) {
 	return tree, err
 }
 
-func ignored(dir string) bool {
-	switch dir {
-	case "testdata", "node_modules", "bin", "dist", "out", "vendor":
+// ignored says which folders are not ours: those that the go command leaves
+// out and those that git does.
+func ignored(folder string) bool {
+	switch folder {
+	case "bin", "dist", "e2e/dist", "e2e/out":
 		return true
 	}
-	return dir[0] == '.' || dir[0] == '_'
+	switch name := path.Base(folder); name {
+	case "testdata", "node_modules", "vendor":
+		return true
+	default:
+		return name[0] == '.' || name[0] == '_'
+	}
 }
 
 // judge returns every breach, in the order of the files.
