@@ -30,14 +30,15 @@ const (
 
 // Limits of what a message may hold.
 const (
-	maxName        = 4 << 10  // bytes of a path and a track name together
-	maxSegments    = 32       // of a path
-	maxHops        = 32       // of an announcement
-	maxParameters  = 64       // of a set-up message
-	maxVersions    = 64       // of a CLIENT_SETUP
-	maxBroadcasts  = 4 << 10  // of an ANNOUNCE_INIT
-	maxRequestPath = 16 << 10 // bytes of a SETUP Path with its query
-	maxURI         = 8 << 10  // bytes of a GOAWAY URI
+	maxName        = 4 << 10     // bytes of a path and a track name together
+	maxSegments    = 32          // of a path
+	maxHops        = 32          // of an announcement
+	maxParameters  = 64          // of a set-up message
+	maxVersions    = 64          // of a CLIENT_SETUP
+	maxBroadcasts  = 4 << 10     // of an ANNOUNCE_INIT
+	maxRequestPath = 16 << 10    // bytes of a SETUP Path with its query
+	maxURI         = 8 << 10     // bytes of a GOAWAY URI
+	anyLength      = math.MaxInt // the message bounds it
 )
 
 // A message is one unit of a draft. append writes it whole: its Type where it

@@ -101,7 +101,7 @@ func readParameters(r *wire.Reader) []parameter {
 		if param.ID%2 == 0 {
 			param.Value = r.Varint()
 		} else {
-			param.Bytes = r.Bytes(r.Len())
+			param.Bytes = r.Bytes(anyLength)
 		}
 		params = append(params, param)
 	}

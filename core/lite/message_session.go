@@ -85,7 +85,7 @@ func (m *setup) read(r *wire.Reader, _ *Profile) {
 			m.Path = r.String(maxRequestPath)
 			continue
 		}
-		m.readNumber(r, id, r.Bytes(r.Len()))
+		m.readNumber(r, id, r.Bytes(anyLength))
 	}
 }
 
