@@ -28,7 +28,7 @@ var frameVectors = []struct {
 	{[]string{"05"}, []testFrame{{90000, "hi"}, {-1, "x"}}, "8002bf20 02 6869 01 01 78"},
 	{[]string{"05"}, []testFrame{{90000, "f0"}, {-1500, "b"}}, "8002bf20 02 6630 4bb7 01 62"},
 	{[]string{"05"}, []testFrame{{3000, ""}}, "5770 00"},
-	{drafts, nil, ""},
+	{draftNames, nil, ""},
 }
 
 // readFrames reads the frames of a group as a handler does.
@@ -64,7 +64,7 @@ func TestGroupStream(t *testing.T) {
 	for _, v := range frameVectors {
 		for _, name := range v.drafts {
 			t.Run(name+" "+v.hex, func(t *testing.T) {
-				p := draft(name)
+				p := profileOf(name)
 				header := groupHeader{ID: 5}
 				want := unhex(t, "00 02 05 00"+v.hex)
 				b := appendVarint(nil, typeGroup)
@@ -87,22 +87,22 @@ func TestGroupStream(t *testing.T) {
 }
 
 func TestFrameHeaderEnds(t *testing.T) {
-	for _, name := range drafts {
-		p := draft(name)
+	for _, name := range draftNames {
+		p := profileOf(name)
 		h := frameHeader{Size: 1 << 20}
 		if p.Timestamps {
 			h.Delta = -90000
 		}
 		b := h.append(nil, p)
 		for cut := range b {
-			_, err := readFrameHeader(stream(b[:cut]), p)
+			_, err := readFrameHeader(streamOf(b[:cut]), p)
 			if cut == 0 {
 				assert.Equal(t, io.EOF, err)
 			} else {
 				assert.Equal(t, io.ErrUnexpectedEOF, err, "draft %s cut at %d", name, cut)
 			}
 		}
-		got, err := readFrameHeader(stream(b), p)
+		got, err := readFrameHeader(streamOf(b), p)
 		require.NoError(t, err)
 		assert.Equal(t, h, got)
 	}
@@ -111,12 +111,12 @@ func TestFrameHeaderEnds(t *testing.T) {
 func TestDatagramPayloadIsNotCopied(t *testing.T) {
 	b := unhex(t, "03 29 80015f90 6869")
 	var m datagram
-	require.NoError(t, decode(b, draft("05"), &m))
+	require.NoError(t, decode(b, profileOf("05"), &m))
 	assert.Same(t, &b[len(b)-2], &m.Payload[0])
 }
 
 func TestDataPathDoesNotAllocate(t *testing.T) {
-	p := draft("05")
+	p := profileOf("05")
 	in := unhex(t, "02 05 00 8002bf20 00")
 	source := bytes.NewReader(in)
 	s := wire.NewStream(wire.RFC9000, source)
@@ -137,7 +137,7 @@ func TestDataPathDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkFrameHeaderAppend(b *testing.B) {
-	p := draft("05")
+	p := profileOf("05")
 	buf := make([]byte, 0, 32)
 	h := frameHeader{Delta: 3000, Size: 8192}
 	b.ReportAllocs()
@@ -147,7 +147,7 @@ func BenchmarkFrameHeaderAppend(b *testing.B) {
 }
 
 func BenchmarkFrameHeaderRead(b *testing.B) {
-	p := draft("05")
+	p := profileOf("05")
 	h := frameHeader{Delta: 3000, Size: 8192}
 	in := h.append(nil, p)
 	source := bytes.NewReader(nil)

@@ -46,8 +46,11 @@ func (m *announceInit) append(b []byte, _ *Profile) []byte {
 
 func (m *announceInit) read(r *wire.Reader, _ *Profile) {
 	m.Suffixes = nil
-	for range r.Count("number of broadcasts", maxBroadcasts) {
-		m.Suffixes = append(m.Suffixes, readPath(r))
+	if n := r.Count("number of broadcasts", maxBroadcasts); n > 0 {
+		m.Suffixes = make([]string, n)
+	}
+	for i := range m.Suffixes {
+		m.Suffixes[i] = readPath(r)
 	}
 }
 

@@ -26,8 +26,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// receive reads one message of m's kind from s as a handler does.
-func receive(s *wire.Stream, p *Profile, kind message) (message, error) {
+// receiveMessage reads one message of m's kind from s as a handler does.
+func receiveMessage(s *wire.Stream, p *Profile, kind message) (message, error) {
 	m := reflect.New(reflect.TypeOf(kind).Elem()).Interface().(message)
 	switch m := m.(type) {
 	case *subscribeOK, *subscribeStart, *subscribeEnd, *subscribeDrop:
@@ -50,14 +50,14 @@ func receive(s *wire.Stream, p *Profile, kind message) (message, error) {
 	return m, readMessage(s, p, testLimit, m)
 }
 
-func stream(b []byte) *wire.Stream { return wire.NewStream(wire.RFC9000, bytes.NewReader(b)) }
+func streamOf(b []byte) *wire.Stream { return wire.NewStream(wire.RFC9000, bytes.NewReader(b)) }
 
 // forEach runs f for every draft of every vector.
 func forEach(t *testing.T, vectors []vector, f func(t *testing.T, p *Profile, m message, b []byte)) {
 	for _, v := range vectors {
 		for name := range strings.FieldsSeq(v.drafts) {
 			t.Run(name+" "+reflect.TypeOf(v.m).Elem().Name()+" "+v.hex, func(t *testing.T) {
-				f(t, draft(name), v.m, unhex(t, v.hex))
+				f(t, profileOf(name), v.m, unhex(t, v.hex))
 			})
 		}
 	}
@@ -67,8 +67,8 @@ func TestVectors(t *testing.T) {
 	forEach(t, vectors, func(t *testing.T, p *Profile, m message, b []byte) {
 		assert.Equal(t, b, m.append(nil, p))
 		assert.Equal(t, append([]byte{0xaa}, b...), m.append([]byte{0xaa}, p), "append appends")
-		s := stream(b)
-		got, err := receive(s, p, m)
+		s := streamOf(b)
+		got, err := receiveMessage(s, p, m)
 		require.NoError(t, err)
 		assert.Equal(t, m, got)
 		assert.Zero(t, s.Buffered())
@@ -77,7 +77,7 @@ func TestVectors(t *testing.T) {
 
 func TestLooseVectors(t *testing.T) {
 	forEach(t, looseVectors, func(t *testing.T, p *Profile, m message, b []byte) {
-		got, err := receive(stream(b), p, m)
+		got, err := receiveMessage(streamOf(b), p, m)
 		require.NoError(t, err)
 		assert.Equal(t, m, got)
 	})
@@ -87,7 +87,7 @@ func TestBadVectors(t *testing.T) {
 	for _, v := range badVectors {
 		for name := range strings.FieldsSeq(v.drafts) {
 			t.Run(name+" "+reflect.TypeOf(v.m).Elem().Name()+" "+v.hex, func(t *testing.T) {
-				_, err := receive(stream(unhex(t, v.hex)), draft(name), v.m)
+				_, err := receiveMessage(streamOf(unhex(t, v.hex)), profileOf(name), v.m)
 				require.Error(t, err)
 				code, ok := decodeCode(err)
 				assert.True(t, ok, "no code for %v", err)
@@ -104,7 +104,7 @@ func TestStreamEndsInsideAMessage(t *testing.T) {
 			header -= len(d.Payload)
 		}
 		for cut := range header {
-			_, err := receive(stream(b[:cut]), p, m)
+			_, err := receiveMessage(streamOf(b[:cut]), p, m)
 			require.Error(t, err, "cut at %d", cut)
 			if _, ok := m.(*datagram); ok {
 				assert.ErrorIs(t, err, wire.ErrTruncated, "cut at %d", cut)
@@ -120,9 +120,9 @@ func TestStreamEndsInsideAMessage(t *testing.T) {
 	})
 }
 
-// body returns the body of the message b, without its Type and Length.
-func body(t *testing.T, p *Profile, m message, b []byte) []byte {
-	s := stream(b)
+// bodyOf returns the body of the message b, without its Type and Length.
+func bodyOf(t *testing.T, p *Profile, m message, b []byte) []byte {
+	s := streamOf(b)
 	switch m.(type) {
 	case *clientSetup, *serverSetup:
 		return b[3:]
@@ -142,7 +142,7 @@ func TestBodyMustFit(t *testing.T) {
 		if _, ok := m.(*datagram); ok {
 			return // has no end of its own
 		}
-		whole := bytes.Clone(body(t, p, m, b))
+		whole := bytes.Clone(bodyOf(t, p, m, b))
 		fresh := func() message { return reflect.New(reflect.TypeOf(m).Elem()).Interface().(message) }
 		require.NoError(t, decode(whole, p, fresh()))
 		for cut := range whole {
@@ -153,12 +153,12 @@ func TestBodyMustFit(t *testing.T) {
 }
 
 func TestMessageLimit(t *testing.T) {
-	for _, name := range drafts {
-		p := draft(name)
+	for _, name := range draftNames {
+		p := profileOf(name)
 		long := wire.RFC9000.Append([]byte(nil), testLimit+1)
 		long = append(long, make([]byte, 100)...)
 		for _, m := range []message{&announceRequest{}, &announce{}, &subscribe{}, &subscribeUpdate{}, &trackInfo{}, &setup{}, &probe{}, &goaway{}} {
-			_, err := receive(stream(long), p, m)
+			_, err := receiveMessage(streamOf(long), p, m)
 			var large *wire.TooLargeError
 			require.ErrorAs(t, err, &large)
 			assert.Equal(t, uint64(testLimit), large.Limit)
@@ -193,11 +193,11 @@ func TestFieldLimits(t *testing.T) {
 		{"broadcasts", "02", &announceInit{Suffixes: make([]string, 4096)}, &announceInit{Suffixes: make([]string, 4097)}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			p := draft(row.draft)
-			got, err := receive(stream(row.ok.append(nil, p)), p, row.ok)
+			p := profileOf(row.draft)
+			got, err := receiveMessage(streamOf(row.ok.append(nil, p)), p, row.ok)
 			require.NoError(t, err)
 			assert.Equal(t, row.ok, got)
-			_, err = receive(stream(row.bad.append(nil, p)), p, row.bad)
+			_, err = receiveMessage(streamOf(row.bad.append(nil, p)), p, row.bad)
 			var large *wire.TooLargeError
 			assert.ErrorAs(t, err, &large)
 		})
@@ -205,7 +205,7 @@ func TestFieldLimits(t *testing.T) {
 }
 
 func TestParameterLimit(t *testing.T) {
-	p := draft("05")
+	p := profileOf("05")
 	for n, want := range map[int]error{64: nil, 65: errTooManyParameters} {
 		b := wire.RFC9000.Append(nil, uint64(n))
 		for id := range n {
@@ -214,9 +214,9 @@ func TestParameterLimit(t *testing.T) {
 		}
 		assert.ErrorIs(t, decode(b, p, &setup{}), want)
 
-		p := draft("02")
+		p := profileOf("02")
 		m := &serverSetup{Params: make([]parameter, n)}
-		_, err := receive(stream(m.append(nil, p)), p, m)
+		_, err := receiveMessage(streamOf(m.append(nil, p)), p, m)
 		assert.ErrorIs(t, err, want)
 	}
 }

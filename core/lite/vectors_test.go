@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// draft returns the row of a draft by the last two digits of its name.
-func draft(name string) *Profile {
+// profileOf returns the row of a draft by the last two digits of its name.
+func profileOf(name string) *Profile {
 	for _, p := range Profiles {
 		if p.Token == "moq-lite-"+name || name == "02" && p.InBandSetup {
 			return p
@@ -14,7 +14,7 @@ func draft(name string) *Profile {
 	panic("no draft " + name)
 }
 
-var drafts = []string{"02", "03", "04", "05"}
+var draftNames = []string{"02", "03", "04", "05"}
 
 // A vector is a message and its bytes: Type where it has one, Length, body.
 type vector struct {
