@@ -199,11 +199,3 @@ func (g *Group) closed() bool {
 	}
 	return len(g.subgroups) > 0 || g.complete || g.evicted
 }
-
-// A Probe is an estimate of the path to the peer.
-type Probe struct {
-	// Bitrate is in bits a second; 0 where unknown.
-	Bitrate uint64
-	// RTT is in milliseconds; 0 where unknown.
-	RTT uint64
-}

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"context"
+	"iter"
 	"slices"
 	"sync/atomic"
 
@@ -40,7 +42,9 @@ type AnnounceReader struct {
 	exclude uint64
 	sent    map[moq.Path]sent
 	dirty   map[moq.Path]struct{}
-	closed  bool
+	notify  chan struct{} // of who waits in Next
+	batch   []Announcement
+	err     error // after Close or Fail
 }
 
 type sent struct {
@@ -80,6 +84,10 @@ func (m *Mux) changed(path moq.Path, calls *calls) {
 	m.root.along(path, func(n *node, _ int) {
 		for _, r := range n.watchers {
 			r.dirty[path] = struct{}{}
+			if r.notify != nil {
+				close(r.notify)
+				r.notify = nil
+			}
 			if r.wake != nil && !r.awake.Swap(true) {
 				calls.add(r.wake)
 			}
@@ -94,7 +102,7 @@ func (r *AnnounceReader) Drain(limit int) []Announcement {
 	m := r.view.mux
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(r.dirty) == 0 || r.closed {
+	if len(r.dirty) == 0 || r.err != nil {
 		return nil
 	}
 	paths := make([]moq.Path, 0, len(r.dirty))
@@ -163,15 +171,66 @@ func (r *AnnounceReader) offer(p moq.Path) *Publication {
 	return nil
 }
 
+// Next blocks for the next change. It is for readers without a wake function,
+// and belongs to one goroutine. The error is moq.ErrClosed after Close, and
+// what Fail was given.
+func (r *AnnounceReader) Next(ctx context.Context) (Announcement, error) {
+	m := r.view.mux
+	for {
+		if len(r.batch) > 0 {
+			a := r.batch[0]
+			r.batch = r.batch[1:]
+			return a, nil
+		}
+		m.mu.Lock()
+		if r.notify == nil {
+			r.notify = make(chan struct{})
+		}
+		notify, err := r.notify, r.err
+		m.mu.Unlock()
+		if err != nil {
+			return Announcement{}, err
+		}
+		if r.batch = r.Drain(64); len(r.batch) > 0 {
+			continue
+		}
+		select {
+		case <-notify:
+		case <-ctx.Done():
+			return Announcement{}, context.Cause(ctx)
+		}
+	}
+}
+
+// All iterates over the changes until ctx ends or the watch does; it yields an
+// error last where that was not Close.
+func (r *AnnounceReader) All(ctx context.Context) iter.Seq2[Announcement, error] {
+	return func(yield func(Announcement, error) bool) {
+		for {
+			a, err := r.Next(ctx)
+			if err == moq.ErrClosed || !yield(a, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // Close ends the watch.
-func (r *AnnounceReader) Close() {
+func (r *AnnounceReader) Close() { r.Fail(moq.ErrClosed) }
+
+// Fail ends the watch with an error; only the first end counts.
+func (r *AnnounceReader) Fail(err error) {
 	m := r.view.mux
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r.closed {
+	if r.err != nil {
 		return
 	}
-	r.closed = true
+	r.err = err
+	if r.notify != nil {
+		close(r.notify)
+		r.notify = nil
+	}
 	m.watchers--
 	if n := m.root.find(r.prefix); n != nil {
 		n.watchers = slices.DeleteFunc(n.watchers, func(q *AnnounceReader) bool { return q == r })
