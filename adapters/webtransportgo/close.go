@@ -1,0 +1,92 @@
+package webtransportgo
+
+import (
+	"encoding/binary"
+	"time"
+	"unicode/utf8"
+
+	"github.com/quic-go/quic-go/quicvarint"
+	wtgo "github.com/quic-go/webtransport-go"
+
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+const (
+	closeCapsule = 0x2843
+	// maxReason is the draft's limit for a reason, in bytes.
+	maxReason = 1024
+	// closeTimeout is how long the peer may take to see a close.
+	closeTimeout = time.Second
+)
+
+// CloseWithError sends code, capped to 32 bits, and reason, cut down to 1,024
+// bytes. It waits until the peer has seen them, but no longer than a second,
+// and then closes the connection below. What blocks on the session returns by
+// then.
+func (s *session) CloseWithError(code quic.ErrorCode, reason string) error {
+	s.closing.Do(func() {
+		defer close(s.closed)
+		code32, reason := cap32(code), truncate(reason, maxReason)
+		e := &quic.ConnError{Code: quic.ErrorCode(code32), Reason: reason}
+		s.local.Store(e)
+		if s.wt.Context().Err() != nil || !s.final.CompareAndSwap(nil, e) {
+			return // it was over already
+		}
+		if s.connect != nil {
+			s.closeServer(code32, reason)
+		} else {
+			s.closeClient(code32, reason)
+		}
+		closeHTTP3(s.conn.QUICConn())
+	})
+	<-s.closed
+	return nil
+}
+
+// closeServer writes the capsule itself. The library would send STOP_SENDING
+// on the CONNECT stream ahead of it, upon which Chromium forgets the code.
+func (s *session) closeServer(code uint32, reason string) {
+	if s.connect.TryWriteAll(appendCloseCapsule(nil, code, reason)) == nil {
+		s.connect.Close()
+		timer := time.NewTimer(closeTimeout)
+		defer timer.Stop()
+		select {
+		case <-s.wt.Context().Done(): // the peer has ended the stream
+		case <-timer.C:
+		}
+	}
+	s.wt.CloseWithError(wtgo.SessionErrorCode(code), reason)
+}
+
+// closeClient leaves the capsule to the library, which hides the CONNECT
+// stream here. A server of ours answers by closing the connection; any other
+// gets the time in which the capsule is repeated twice.
+func (s *session) closeClient(code uint32, reason string) {
+	s.wt.CloseWithError(wtgo.SessionErrorCode(code), reason)
+	stats := s.conn.QUICConn().ConnectionStats()
+	pto := stats.SmoothedRTT + max(4*stats.MeanDeviation, time.Millisecond) + 25*time.Millisecond
+	timer := time.NewTimer(min(3*pto, closeTimeout))
+	defer timer.Stop()
+	select {
+	case <-s.conn.QUICConn().Context().Done():
+	case <-timer.C:
+	}
+}
+
+func appendCloseCapsule(b []byte, code uint32, reason string) []byte {
+	b = quicvarint.Append(b, closeCapsule)
+	b = quicvarint.Append(b, uint64(4+len(reason)))
+	b = binary.BigEndian.AppendUint32(b, code)
+	return append(b, reason...)
+}
+
+// truncate cuts s to n bytes without breaking a character.
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
