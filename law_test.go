@@ -27,8 +27,9 @@ const (
 	std    = "std" // any package of the standard library
 	others = "..." // any package of other modules
 
-	quicGo         = "github.com/quic-go/quic-go/..."
-	webtransportGo = "github.com/quic-go/webtransport-go/..."
+	quicGo           = "github.com/quic-go/quic-go/..."
+	webtransportGo   = "github.com/quic-go/webtransport-go/..."
+	structuredFields = "github.com/dunglas/httpsfv" // what webtransport-go writes its headers with
 )
 
 // A border says what the non-test files of a folder, and of the folders below
@@ -70,7 +71,7 @@ var (
 			"the in-memory network is ours entirely, or its schedule could not be a seed"},
 		{"adapters/quicgo", []string{std, quicGo, "ports/quic", "ports/webtransport"}, nil,
 			"an adapter translates one stack into the ports; the core and other adapters are not its business"},
-		{"adapters/webtransportgo", []string{std, quicGo, webtransportGo, "ports/quic", "ports/webtransport", "adapters/quicgo"}, nil,
+		{"adapters/webtransportgo", []string{std, quicGo, webtransportGo, structuredFields, "ports/quic", "ports/webtransport", "adapters/quicgo"}, nil,
 			"webtransport-go runs on quic-go, so the two adapters are one stack; nothing else is its business"},
 		{"app", []string{std, others, "ports/...", "core/...", "adapters/...", "app/..."}, theStack,
 			"applications choose adapters; a QUIC library named here could no longer be exchanged"},
