@@ -35,6 +35,7 @@ type options struct {
 	rounds       int
 	warm, window time.Duration
 	idle         int
+	retries      int
 	seed         uint64
 	samples      string
 }
@@ -56,6 +57,7 @@ func main() {
 	flag.DurationVar(&o.warm, "warm", 2*time.Second, "how long a run settles before it is measured")
 	flag.DurationVar(&o.window, "window", 6*time.Second, "how long a run is measured")
 	flag.IntVar(&o.idle, "idle", 100, "number of idle subscribers to weigh, 0 for none")
+	flag.IntVar(&o.retries, "retries", 2, "how often a run is repeated when other processes were in its way")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "of the order")
 	flag.StringVar(&o.samples, "samples", "", "a file for every sample, one JSON object a line")
 	flag.Parse()
@@ -91,6 +93,10 @@ func run(o *options, out io.Writer, progress func(format string, args ...any)) (
 		for _, n := range o.counts {
 			for _, i := range random.Perm(len(o.subjects)) {
 				s, err := b.measure(&o.subjects[i], n, round)
+				for try := 0; err == nil && s.Others > quiet && try < o.retries; try++ {
+					progress("again: other processes had %.0f%% of the machine", 100*s.Others)
+					s, err = b.measure(&o.subjects[i], n, round)
+				}
 				if err != nil {
 					return err
 				}

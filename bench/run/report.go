@@ -20,6 +20,19 @@ type summary struct {
 	others              float64
 }
 
+const (
+	// quiet is the share of the machine that others may have in a run.
+	quiet = 0.10
+	// complete is the share of the workload that must arrive.
+	complete = 0.98
+)
+
+// doubtful says that the figures are not those of an unhurried sender: one
+// that is late writes several frames at a wake and looks cheap.
+func (s *summary) doubtful() bool {
+	return s.others > quiet || s.delivered < complete || s.dropped > 0
+}
+
 // summarize takes the medians over the rounds. Ratios and differences are
 // taken within a block, that is, against the floor of the same N and round.
 func summarize(samples []sample, rate int) []summary {
@@ -103,7 +116,12 @@ func median(values []float64) float64 {
 func write(w io.Writer, summaries []summary, idle []idleSample) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "subject\tN\trounds\tµs/delivery\t(min-max)\tto floor\tallocs/delivery\tabove floor\tdelivered\tdropped\tlag p50\tlag p99\tothers' CPU")
+	doubts := false
 	for _, s := range summaries {
+		name := s.subject
+		if s.doubtful() {
+			name, doubts = name+"*", true
+		}
 		ratio, above := "-", "-"
 		if s.ratio > 0 {
 			ratio, above = fmt.Sprintf("%.2fx", s.ratio), fmt.Sprintf("%+.2f", s.aboveFloor)
@@ -113,7 +131,7 @@ func write(w io.Writer, summaries []summary, idle []idleSample) error {
 			others = fmt.Sprintf("%.0f%%", 100*s.others)
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%.1f\t(%.1f-%.1f)\t%s\t%.2f\t%s\t%.1f%%\t%d\t%.1f ms\t%.1f ms\t%s\n",
-			s.subject, s.n, s.rounds, s.micros, s.low, s.high, ratio, s.mallocs, above, 100*s.delivered, s.dropped, s.lag50, s.lag99, others)
+			name, s.n, s.rounds, s.micros, s.low, s.high, ratio, s.mallocs, above, 100*s.delivered, s.dropped, s.lag50, s.lag99, others)
 	}
 	if len(idle) > 0 {
 		fmt.Fprintln(t, "\nidle subject\tN\tgoroutines/subscriber\tKiB heap/subscriber")
@@ -121,5 +139,13 @@ func write(w io.Writer, summaries []summary, idle []idleSample) error {
 			fmt.Fprintf(t, "%s\t%d\t%.2f\t%.1f\n", s.Subject, s.N, s.Goroutines, s.Heap)
 		}
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if doubts {
+		_, err := fmt.Fprintf(w, "\n* not to be trusted: others had more than %.0f%% of the machine, or frames came late or not at all;\n"+
+			"  a sender that is late writes several frames at a wake and looks cheap\n", 100*quiet)
+		return err
+	}
+	return nil
 }

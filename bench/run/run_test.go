@@ -88,6 +88,25 @@ func TestSummarize(t *testing.T) {
 	require.Equal(t, uint64(3), relay.dropped)
 }
 
+func TestWriteMarksDoubts(t *testing.T) {
+	good := summary{subject: "floor", n: 50, rounds: 5, micros: 80, ratio: 1, delivered: 1}
+	for name, change := range map[string]func(*summary){
+		"others":  func(s *summary) { s.others = 0.5 },
+		"late":    func(s *summary) { s.delivered = 0.7 },
+		"dropped": func(s *summary) { s.dropped = 1 },
+	} {
+		bad := good
+		change(&bad)
+		var out strings.Builder
+		require.NoError(t, write(&out, []summary{bad}, nil))
+		require.Contains(t, out.String(), "floor*", name)
+		require.Contains(t, out.String(), "not to be trusted", name)
+	}
+	var out strings.Builder
+	require.NoError(t, write(&out, []summary{good}, nil))
+	require.NotContains(t, out.String(), "*")
+}
+
 func TestMedian(t *testing.T) {
 	require.Zero(t, median(nil))
 	require.InDelta(t, 2, median([]float64{3, 1, 2}), 0)
