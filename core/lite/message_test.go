@@ -252,3 +252,22 @@ func TestOptional(t *testing.T) {
 		assert.NoError(t, r.Close())
 	}
 }
+
+func TestReadReplacesWhatWasThere(t *testing.T) {
+	forEach(t, vectors, func(t *testing.T, p *Profile, m message, b []byte) {
+		if _, ok := m.(*datagram); ok {
+			return
+		}
+		last := bytes.Clone(bodyOf(t, p, m, b))
+		for _, before := range vectors {
+			kind := reflect.TypeOf(m)
+			if reflect.TypeOf(before.m) != kind || !strings.Contains(before.drafts, draftOf(p)) {
+				continue
+			}
+			used := reflect.New(kind.Elem()).Interface().(message)
+			require.NoError(t, decode(bodyOf(t, p, m, before.m.append(nil, p)), p, used))
+			require.NoError(t, decode(last, p, used))
+			assert.Equal(t, m, used)
+		}
+	})
+}

@@ -1,13 +1,14 @@
 package lite
 
 import (
+	"strings"
 	"time"
 )
 
 // profileOf returns the row of a draft by the last two digits of its name.
 func profileOf(name string) *Profile {
 	for _, p := range Profiles {
-		if p.Token == "moq-lite-"+name || name == "02" && p.InBandSetup {
+		if draftOf(p) == name {
 			return p
 		}
 	}
@@ -15,6 +16,13 @@ func profileOf(name string) *Profile {
 }
 
 var draftNames = []string{"02", "03", "04", "05"}
+
+func draftOf(p *Profile) string {
+	if p.InBandSetup {
+		return "02"
+	}
+	return strings.TrimPrefix(p.Token, "moq-lite-")
+}
 
 // A vector is a message and its bytes: Type where it has one, Length, body.
 type vector struct {
