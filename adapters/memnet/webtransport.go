@@ -1,0 +1,330 @@
+package memnet
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/moqtgo/moqt/ports/quic"
+	"github.com/moqtgo/moqt/ports/webtransport"
+)
+
+// h3 is the ALPN of HTTP/3.
+const h3 = "h3"
+
+// The header fields of the subprotocol negotiation.
+const (
+	availableProtocols = "Wt-Available-Protocols"
+	chosenProtocol     = "Wt-Protocol"
+)
+
+// http3NoError is H3_NO_ERROR.
+const http3NoError quic.ErrorCode = 0x100
+
+func http3Error(code quic.ErrorCode) error {
+	return fmt.Errorf("memnet: the HTTP/3 connection was closed with code %#x", uint64(code))
+}
+
+// webState is what HTTP/3 knows of a connection. It carries one session.
+type webState struct {
+	session  bool // streams and codes are those of a session
+	request  *exchange
+	response *exchange
+	wake     signal
+}
+
+// An exchange is an extended CONNECT or its answer.
+type exchange struct {
+	url       *url.URL
+	header    http.Header
+	protocols []string
+	status    int
+	protocol  string
+}
+
+func (c *conn) receiveRequest(e *exchange) {
+	c.web.request = e
+	c.web.wake.fire()
+}
+
+func (c *conn) receiveResponse(e *exchange) {
+	c.web.response = e
+	c.web.wake.fire()
+}
+
+// A session is a connection over which a WebTransport session was established.
+type session struct {
+	*conn
+	url      *url.URL
+	subproto string
+}
+
+func (s *session) State() quic.State {
+	state := s.conn.State()
+	state.Transport = quic.WebTransport
+	state.Protocol = s.subproto
+	state.URL = s.url
+	return state
+}
+
+// maxReason is what a session's close capsule takes.
+const maxReason = 1024
+
+func (s *session) CloseWithError(code quic.ErrorCode, reason string) error {
+	reason = reason[:min(len(reason), maxReason)]
+	s.net.mu.Lock()
+	defer s.net.release()
+	code = s.cap(code)
+	s.close(&quic.ConnError{Code: code, Reason: reason}, &quic.ConnError{Code: code, Reason: reason, Remote: true})
+	return nil
+}
+
+// DialWebTransport is a webtransport.DialFunc: it dials the host of rawURL,
+// port 443 if it has none, and asks for a session. tlsConf counts for nothing.
+func (d *Node) DialWebTransport(ctx context.Context, rawURL string, h http.Header, protocols []string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("memnet: %q is not an https URL with a host", rawURL)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	own := quic.Config{}
+	if conf != nil {
+		own = *conf
+	}
+	own.EnableDatagrams = true
+	c, err := d.dial(ctx, net.JoinHostPort(u.Hostname(), port), []string{h3}, &own, true)
+	if err != nil {
+		return nil, err
+	}
+	header := h.Clone()
+	if header == nil {
+		header = make(http.Header)
+	}
+	if len(protocols) > 0 {
+		header.Set(availableProtocols, quoteList(protocols))
+	}
+	c.net.mu.Lock()
+	defer c.net.release()
+	c.wantControl(frame{kind: requestFrame, stream: -1, web: &exchange{url: u, header: header, protocols: slices.Clone(protocols)}})
+	for c.web.response == nil {
+		if err := c.sleep(ctx, &c.web.wake); err != nil {
+			c.closeHTTP3(http3NoError)
+			return nil, err
+		}
+	}
+	answer := c.web.response
+	if !answer.accepted() {
+		c.closeHTTP3(http3NoError)
+		return nil, fmt.Errorf("memnet: no session at %s: the server answered %d %s", u, answer.status, http.StatusText(answer.status))
+	}
+	return &session{conn: c, url: u, subproto: answer.protocol}, nil
+}
+
+// accepted: an upgrade's answer carries the URL back.
+func (e *exchange) accepted() bool { return e.url != nil }
+
+func (c *conn) closeHTTP3(code quic.ErrorCode) {
+	err := http3Error(code)
+	c.close(&quic.ConnError{Err: err}, &quic.ConnError{Remote: true, Err: err})
+}
+
+// quoteList writes a list of strings as structured field.
+func quoteList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = strconv.Quote(s)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// NewWebTransportServer returns a server that upgrades requests which arrive
+// on connections of this network. A nil checkOrigin accepts every origin.
+func (d *Node) NewWebTransportServer(checkOrigin func(*http.Request) bool) webtransport.Server {
+	return &webServer{checkOrigin: checkOrigin, conns: make(map[*conn]struct{})}
+}
+
+type webServer struct {
+	checkOrigin func(*http.Request) bool
+
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	closed bool
+}
+
+// ServeQUICConn waits for the request of conn and serves it.
+func (s *webServer) ServeQUICConn(qc quic.Connection, h http.Handler) error {
+	c := unwrap(qc)
+	if c == nil {
+		return fmt.Errorf("memnet: cannot serve HTTP/3 on a %T", qc)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = c.CloseWithError(http3NoError, "")
+		return http.ErrServerClosed
+	}
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, c)
+	}()
+	if request := c.nextRequest(); request != nil {
+		serveRequest(c, request, h)
+	}
+	<-c.Context().Done()
+	return serveError(context.Cause(c.Context()))
+}
+
+// serveError is nil where an application ended the connection.
+func serveError(err error) error {
+	var end *quic.ConnError
+	if errors.As(err, &end) && end.Err == nil {
+		return nil
+	}
+	return err
+}
+
+func (c *conn) nextRequest() *exchange {
+	c.net.mu.Lock()
+	defer c.net.release()
+	for c.web.request == nil {
+		if c.sleep(context.Background(), &c.web.wake) != nil {
+			return nil
+		}
+	}
+	return c.web.request
+}
+
+func serveRequest(c *conn, e *exchange, h http.Handler) {
+	r := (&http.Request{
+		Method: http.MethodConnect, Proto: "webtransport", ProtoMajor: 3,
+		URL: e.url, Host: e.url.Host, RequestURI: e.url.RequestURI(),
+		Header: e.header.Clone(), Body: http.NoBody, RemoteAddr: c.remote.String(),
+	}).WithContext(c.Context())
+	w := &response{c: c, request: e, header: make(http.Header)}
+	h.ServeHTTP(w, r)
+	w.WriteHeader(http.StatusOK)
+}
+
+func (s *webServer) Upgrade(w http.ResponseWriter, r *http.Request, protocols []string) (quic.Connection, error) {
+	answer := unwrapResponse(w)
+	if answer == nil || r.Method != http.MethodConnect || r.Proto != "webtransport" {
+		return nil, webtransport.ErrNotWebTransport
+	}
+	if s.checkOrigin != nil && !s.checkOrigin(r) {
+		w.WriteHeader(http.StatusForbidden)
+		return nil, fmt.Errorf("memnet: origin %q refused", r.Header.Get("Origin"))
+	}
+	protocol := ""
+	for _, p := range protocols {
+		if slices.Contains(answer.request.protocols, p) {
+			protocol = p
+			w.Header().Set(chosenProtocol, strconv.Quote(p))
+			break
+		}
+	}
+	return answer.upgrade(protocol)
+}
+
+// Close ends every HTTP/3 connection that is served.
+func (s *webServer) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	conns := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.net.mu.Lock()
+		c.closeHTTP3(http3NoError)
+		c.net.release()
+	}
+	return nil
+}
+
+// unwrap finds our connection under decorators.
+func unwrap(qc quic.Connection) *conn {
+	for {
+		switch c := qc.(type) {
+		case *conn:
+			return c
+		case interface{ Unwrap() quic.Connection }:
+			qc = c.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+// A response is the http.ResponseWriter of a request.
+type response struct {
+	c       *conn
+	request *exchange
+	header  http.Header
+	sent    bool
+}
+
+func unwrapResponse(w http.ResponseWriter) *response {
+	for {
+		switch r := w.(type) {
+		case *response:
+			return r
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = r.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+func (w *response) Header() http.Header { return w.header }
+
+func (w *response) WriteHeader(status int) {
+	w.c.net.mu.Lock()
+	defer w.c.net.release()
+	w.send(&exchange{status: status, header: w.header.Clone()})
+}
+
+func (w *response) send(e *exchange) bool {
+	if w.sent {
+		return false
+	}
+	w.sent = true
+	w.c.wantControl(frame{kind: responseFrame, stream: -1, web: e})
+	return true
+}
+
+// Write drops the body: nobody reads it.
+func (w *response) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return len(p), nil
+}
+
+func (w *response) upgrade(protocol string) (quic.Connection, error) {
+	w.c.net.mu.Lock()
+	defer w.c.net.release()
+	if w.c.err != nil {
+		return nil, w.c.err
+	}
+	e := &exchange{status: http.StatusOK, url: w.request.url, header: w.header.Clone(), protocol: protocol}
+	if !w.send(e) {
+		return nil, errors.New("memnet: the request was answered before the upgrade")
+	}
+	w.c.web.session = true
+	return &session{conn: w.c, url: w.request.url, subproto: protocol}, nil
+}
