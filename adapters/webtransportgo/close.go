@@ -20,9 +20,9 @@ const (
 )
 
 // CloseWithError sends code, capped to 32 bits, and reason, cut down to 1,024
-// bytes. It waits until the peer has seen them, but no longer than a second,
-// and then closes the connection below. What blocks on the session returns by
-// then.
+// bytes. It waits until the peer has answered, but no longer than a second;
+// what blocks on the session returns by then. The connection below ends with
+// the session, on the server up to a second later.
 func (s *session) CloseWithError(code quic.ErrorCode, reason string) error {
 	s.closing.Do(func() {
 		defer close(s.closed)
@@ -32,12 +32,11 @@ func (s *session) CloseWithError(code quic.ErrorCode, reason string) error {
 		if s.wt.Context().Err() != nil || !s.final.CompareAndSwap(nil, e) {
 			return // it was over already
 		}
-		if s.connect != nil {
+		if s.owner != nil {
 			s.closeServer(code32, reason)
 		} else {
 			s.closeClient(code32, reason)
 		}
-		closeHTTP3(s.conn.QUICConn())
 	})
 	<-s.closed
 	return nil
@@ -46,16 +45,24 @@ func (s *session) CloseWithError(code quic.ErrorCode, reason string) error {
 // closeServer writes the capsule itself. The library would send STOP_SENDING
 // on the CONNECT stream ahead of it, upon which Chromium forgets the code.
 func (s *session) closeServer(code uint32, reason string) {
+	s.connect.SetPriority(0, false) // before what other streams have queued
+	answered := false
 	if s.connect.TryWriteAll(appendCloseCapsule(nil, code, reason)) == nil {
 		s.connect.Close()
 		timer := time.NewTimer(closeTimeout)
 		defer timer.Stop()
 		select {
 		case <-s.wt.Context().Done(): // the peer has ended the stream
+			answered = true
 		case <-timer.C:
 		}
 	}
 	s.wt.CloseWithError(wtgo.SessionErrorCode(code), reason)
+	if answered {
+		s.owner.linger()
+	} else {
+		closeHTTP3(s.conn.QUICConn())
+	}
 }
 
 // closeClient leaves the capsule to the library, which hides the CONNECT
@@ -63,14 +70,16 @@ func (s *session) closeServer(code uint32, reason string) {
 // gets the time in which the capsule is repeated twice.
 func (s *session) closeClient(code uint32, reason string) {
 	s.wt.CloseWithError(wtgo.SessionErrorCode(code), reason)
-	stats := s.conn.QUICConn().ConnectionStats()
+	conn := s.conn.QUICConn()
+	stats := conn.ConnectionStats()
 	pto := stats.SmoothedRTT + max(4*stats.MeanDeviation, time.Millisecond) + 25*time.Millisecond
 	timer := time.NewTimer(min(3*pto, closeTimeout))
 	defer timer.Stop()
 	select {
-	case <-s.conn.QUICConn().Context().Done():
+	case <-conn.Context().Done():
 	case <-timer.C:
 	}
+	closeHTTP3(conn)
 }
 
 func appendCloseCapsule(b []byte, code uint32, reason string) []byte {

@@ -97,5 +97,5 @@ func open(ctx context.Context, conn quic.Connection, u *url.URL, h http.Header, 
 		}
 		return nil, adapter.ConnError(err)
 	}
-	return newSession(wt, qc, nil, wt.SessionState().ApplicationProtocol, u), nil
+	return newSession(wt, qc, wt.SessionState().ApplicationProtocol, u).watch(), nil
 }

@@ -11,7 +11,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,8 +50,9 @@ type http3Conn struct {
 	conn    *quicgo.Conn
 	handler http.Handler
 
-	mu       sync.Mutex
-	upgraded bool // it has, or had, its session
+	mu        sync.Mutex
+	upgraded  bool // it has, or had, its session
+	lingering bool // it ends soon, without being told to
 }
 
 type http3ConnKey struct{}
@@ -134,19 +137,39 @@ func (s *server) remove(c *http3Conn) {
 }
 
 // Close closes every HTTP/3 connection, and with them what is left of the
-// sessions: their codes are lost.
+// sessions: their codes are lost. It waits, up to a second, for connections
+// whose session was closed just before.
 func (s *server) Close() error {
 	s.mu.Lock()
 	s.closed = true
-	conns := make([]*quicgo.Conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
+	conns := slices.Collect(maps.Values(s.conns))
 	s.mu.Unlock()
 	for _, c := range conns {
-		closeHTTP3(c)
+		if !c.isLingering() {
+			closeHTTP3(c.conn)
+		}
+	}
+	for _, c := range conns {
+		<-c.conn.Context().Done()
 	}
 	return s.wt.Close()
+}
+
+// linger closes the connection a little later. Chromium forgets the code of a
+// session's end that it has answered, but not yet reported to the page, if the
+// connection ends meanwhile. It does not close the connection itself.
+func (c *http3Conn) linger() {
+	c.mu.Lock()
+	c.lingering = true
+	c.mu.Unlock()
+	timer := time.AfterFunc(closeTimeout, func() { closeHTTP3(c.conn) })
+	context.AfterFunc(c.conn.Context(), func() { timer.Stop() })
+}
+
+func (c *http3Conn) isLingering() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lingering
 }
 
 // closeHTTP3 closes c as HTTP/3 does when all is well.

@@ -19,6 +19,7 @@ import (
 type session struct {
 	wt       *wtgo.Session
 	conn     *adapter.Conn
+	owner    *http3Conn    // nil on the client
 	connect  *http3.Stream // nil on the client: the library hides it
 	protocol string
 	url      *url.URL
@@ -38,14 +39,20 @@ type session struct {
 
 var _ quic.Connection = (*session)(nil)
 
-func newSession(wt *wtgo.Session, conn *quicgo.Conn, connect *http3.Stream, protocol string, u *url.URL) *session {
+// newSession returns the session of a client; Upgrade adds what a server has.
+func newSession(wt *wtgo.Session, conn *quicgo.Conn, protocol string, u *url.URL) *session {
 	s := &session{
-		wt: wt, conn: adapter.NewConn(conn), connect: connect, protocol: protocol, url: u,
+		wt: wt, conn: adapter.NewConn(conn), protocol: protocol, url: u,
 		bidi: adapter.NewTurn(), uni: adapter.NewTurn(), closed: make(chan struct{}),
 		inbox: newInbox(),
 	}
 	s.outbox.Send = s.sendDatagram
-	context.AfterFunc(wt.Context(), s.end)
+	return s
+}
+
+// watch makes the connection below end with the session.
+func (s *session) watch() *session {
+	context.AfterFunc(s.wt.Context(), s.end)
 	return s
 }
 

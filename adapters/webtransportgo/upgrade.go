@@ -72,7 +72,9 @@ func (s *server) Upgrade(w http.ResponseWriter, r *http.Request, protocols []str
 		}
 		return nil, err
 	}
-	return newSession(sess, conn.conn, k.stream, protocol, requestURL(r)), nil
+	session := newSession(sess, conn.conn, protocol, requestURL(r))
+	session.owner, session.connect = conn, k.stream
+	return session.watch(), nil
 }
 
 // claim takes the one session of the connection. It is never given back: the
