@@ -14,6 +14,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/moqtgo/moqt/bench/cert"
 	"github.com/moqtgo/moqt/bench/control"
 	"github.com/moqtgo/moqt/bench/workload"
 )
@@ -29,14 +30,15 @@ func main() {
 		work.Rate = 0
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, &work); err != nil {
+	err := run(ctx, &work)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
 func run(ctx context.Context, work *workload.Workload) error {
-	tlsConf, err := selfSigned()
+	tlsConf, err := cert.SelfSigned("rawfan")
 	if err != nil {
 		return err
 	}

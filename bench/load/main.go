@@ -39,8 +39,9 @@ func main() {
 		log.Fatalf("there is no kind %q", *kind)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, sub, *url, *n, *idle, &work); err != nil {
+	err := run(ctx, sub, *url, *n, *idle, &work)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }

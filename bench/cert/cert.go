@@ -1,4 +1,5 @@
-package main
+// Package cert makes the certificates of the benchmark's servers.
+package cert
 
 import (
 	"crypto/ecdsa"
@@ -10,9 +11,9 @@ import (
 	"time"
 )
 
-// selfSigned returns a TLS configuration that only a client without checks
-// accepts.
-func selfSigned() (*tls.Config, error) {
+// SelfSigned returns a TLS configuration for localhost and the given ALPNs,
+// which only a client without checks accepts.
+func SelfSigned(protocols ...string) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -29,6 +30,6 @@ func selfSigned() (*tls.Config, error) {
 	}
 	return &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-		NextProtos:   []string{"rawfan"},
+		NextProtos:   protocols,
 	}, nil
 }
