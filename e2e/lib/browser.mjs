@@ -1,0 +1,41 @@
+// Headless Chromium with a fake camera, and pages whose console goes to out/.
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { root } from "./pages.mjs";
+
+export async function launch() {
+	return chromium.launch({
+		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+		args: [
+			"--no-sandbox",
+			"--use-fake-device-for-media-stream",
+			"--use-fake-ui-for-media-stream",
+			"--autoplay-policy=no-user-gesture-required",
+			// The browser talks to this machine and to nobody else.
+			"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+			"--disable-background-networking",
+			"--disable-component-update",
+			"--disable-domain-reliability",
+			"--disable-sync",
+			"--no-pings",
+			"--no-first-run",
+		],
+	});
+}
+
+/** openPage opens a page in a context of its own; its console and errors go to out/<log>.log. */
+export async function openPage(browser, url, log) {
+	const context = await browser.newContext({ permissions: ["camera", "microphone"] });
+	const page = await context.newPage();
+	const file = createWriteStream(join(root, "out", `${log}.log`), { flags: "a" });
+	const write = (line) => file.write(`${new Date().toISOString()} ${line}\n`);
+	page.on("console", (message) => write(`${message.type()}: ${message.text()}`));
+	page.on("pageerror", (error) => write(`uncaught: ${error.stack ?? error}`));
+	page.on("crash", () => write("the page crashed"));
+	await page.goto(url);
+	await page.waitForFunction(() => window.e2e !== undefined);
+	return page;
+}
+
+export const closePage = (page) => page.context().close();

@@ -1,0 +1,73 @@
+// Camera → relay → player, and the same thing broken on purpose.
+import { join } from "node:path";
+import { closePage, openPage } from "./browser.mjs";
+import { root } from "./pages.mjs";
+
+const failSafe = 20_000;
+
+/** Each check: what must hold in the end. The negative runs name the ones that must not. */
+const checks = {
+	"publisher speaks lite-04": ({ publisher }) => [publisher.dialect === "moq-lite-04", publisher.dialect],
+	"player speaks lite-05": ({ player }) => [player.dialect === "moq-lite-05", player.dialect],
+	"100 video frames decoded": ({ player }) => [player.videoFrames >= 100, `${player.videoFrames}`],
+	"video is H.264": ({ player }) => [player.videoCodecs.length > 0 && player.videoCodecs.every((codec) => /^avc[13]/.test(codec)), player.videoCodecs.join()],
+	"3 s of audio decoded": ({ player }) => [player.audioSeconds >= 3, `${player.audioSeconds.toFixed(1)} s`],
+	"audio is Opus": ({ player }) => [player.audioCodecs.length > 0 && player.audioCodecs.every((codec) => codec === "opus"), player.audioCodecs.join()],
+	"audio is not silence": ({ player }) => [player.audioPeak > 0.01, `peak ${player.audioPeak.toFixed(2)}`],
+	"5 different pictures": ({ player }) => [player.pictures >= 5, `${player.pictures}, ${player.size}`],
+};
+
+const videoChecks = ["100 video frames decoded", "video is H.264", "5 different pictures"];
+const audioChecks = ["3 s of audio decoded", "audio is Opus", "audio is not silence"];
+
+/** live runs publisher and player until every check holds or the fail-safe ends it; check name → [ok, detail]. */
+async function live({ browser, pages, relay, name, query = "" }) {
+	const address = (page) => `${pages.url}${page}?relay=${encodeURIComponent(relay)}&name=${encodeURIComponent(`e2e/${name}.hang`)}`;
+	const publisher = await openPage(browser, address("publish") + query, `${name}-publish`);
+	const player = await openPage(browser, address("watch"), `${name}-watch`);
+	const started = Date.now();
+	let result;
+	try {
+		for (;;) {
+			const state = { publisher: await publisher.evaluate(() => e2e.state()), player: await player.evaluate(() => e2e.state()) };
+			result = Object.fromEntries(Object.entries(checks).map(([check, hold]) => [check, hold(state)]));
+			if (Object.values(result).every(([ok]) => ok) || Date.now() - started > failSafe) break;
+			await new Promise((done) => setTimeout(done, 250));
+		}
+		await player.screenshot({ path: join(root, "out", `${name}.png`) });
+		return { result, seconds: ((Date.now() - started) / 1000).toFixed(1) };
+	} finally {
+		await closePage(publisher);
+		await closePage(player);
+	}
+}
+
+export async function camera(world, report) {
+	const { result, seconds } = await live({ ...world, relay: world.relay.url, name: "camera" });
+	for (const [check, [ok, detail]] of Object.entries(result)) report.add(check, "camera", { ok, note: ok && detail, reason: detail });
+	console.log(`camera: ${seconds} s, screenshot in out/camera.png`);
+}
+
+/** negatives: the run above must fail, in these checks and in no others. */
+export async function negatives(world, report, stoppedRelay) {
+	const all = Object.keys(checks);
+	const cases = [
+		{ name: "relay-stopped", relay: stoppedRelay, fails: all },
+		{ name: "microphone-muted", query: "&muted", fails: audioChecks },
+		{ name: "camera-invisible", query: "&invisible", fails: videoChecks },
+		{ name: "publisher-stopped", query: "&muted&invisible", fails: [...videoChecks, ...audioChecks] },
+	];
+	await Promise.all(
+		cases.map(async ({ name, relay = world.relay.url, query, fails }) => {
+			const { result } = await live({ ...world, relay, name, query });
+			const failed = all.filter((check) => !result[check][0]);
+			const surplus = failed.filter((check) => !fails.includes(check));
+			const missing = fails.filter((check) => !failed.includes(check));
+			report.add(`must fail: ${name}`, "camera", {
+				ok: !surplus.length && !missing.length,
+				note: `${failed.length} of ${all.length} checks failed`,
+				reason: [missing.length && `still held: ${missing.join(", ")}`, surplus.length && `also failed: ${surplus.join(", ")}`].filter(Boolean).join("; "),
+			});
+		}),
+	);
+}

@@ -1,0 +1,18 @@
+// @moq/publish with the browser's fake camera and microphone.
+// ?relay=URL &name=BROADCAST &muted (no microphone) &invisible (no camera)
+import "@moq/publish/element";
+
+const query = new URLSearchParams(location.search);
+const element = document.createElement("moq-publish");
+element.connection.websocket = { enabled: false };
+element.broadcast.video.hd.config.set({ codec: "avc1", maxPixels: 640 * 480 });
+element.name = query.get("name");
+element.source = "camera";
+element.muted = query.has("muted");
+element.invisible = query.has("invisible");
+element.url = query.get("relay");
+document.body.append(element);
+
+window.e2e = {
+	state: () => ({ dialect: element.connection.established.peek()?.version ?? "not connected" }),
+};
