@@ -34,18 +34,27 @@ type Found struct {
 }
 
 // An ObjectReader reads a range of a track in the order of locations: within
-// a group by object, whatever subgroup it came in.
+// a group by object, whatever subgroup it came in. A group that it has begun
+// stays readable when the cache drops it for its age.
 type ObjectReader struct {
 	track *Track
+	group *Group // that of pos, once found
 	pos   Location
 	end   Location
+	over  bool // pos is past the last location there can be
 	close func()
 }
 
 // Read returns a reader of the range from start to end, both included. close,
 // which may be nil, is called by the reader's Close.
 func (t *Track) Read(start, end Location, close func()) *ObjectReader {
-	return &ObjectReader{track: t, pos: start, end: end, close: close}
+	r := &ObjectReader{track: t, pos: start, end: end, close: close}
+	t.mu.Lock()
+	if i, ok := t.find(start.Group); ok {
+		r.group = t.groups[i]
+	}
+	t.mu.Unlock()
+	return r
 }
 
 // Has reports whether the group is in the cache from its first object on.
@@ -97,105 +106,115 @@ func (r *ObjectReader) Next(ctx context.Context) (Found, error) {
 // look returns what is at r.pos or after it. track.mu is held.
 func (r *ObjectReader) look() (f Found, ok bool, err error) {
 	t := r.track
-	if r.pos.Compare(r.end) > 0 {
-		return f, false, io.EOF
-	}
-	i, here := t.find(r.pos.Group)
-	if !here {
-		if i < len(t.groups) && t.groups[i].Sequence <= r.end.Group {
-			return r.skip(Location{Group: t.groups[i].Sequence}, false), true, nil
-		}
-		switch {
-		case t.err != nil:
-			return f, false, t.err
-		case t.finished, i < len(t.groups):
+	for {
+		if r.over || r.pos.Compare(r.end) > 0 {
 			return f, false, io.EOF
 		}
-		return f, false, nil
-	}
-	g := t.groups[i]
-	if g.absent {
-		return r.skip(Location{Group: g.Sequence + 1}, true), true, nil
-	}
-	f, openBelow, err := g.first(r.pos.Object)
-	switch {
-	case f.Object != nil && f.Object.ID > r.end.Object && g.Sequence == r.end.Group:
-		return Found{}, false, io.EOF
-	case f.Object != nil && !openBelow:
-		if f.Object.have < f.Object.size {
+		if r.group == nil || r.group.Sequence != r.pos.Group {
+			i, here := t.find(r.pos.Group)
+			if !here {
+				return r.gap(i)
+			}
+			r.group = t.groups[i]
+		}
+		g, last := r.group, Location{r.pos.Group, 1<<64 - 1}
+		if g.Sequence == r.end.Group {
+			last = r.end
+		}
+		switch {
+		case g.squeezed:
+			return f, false, g.lost()
+		case g.absent:
+			return r.skip(last, true), true, nil
+		}
+		f, wait, err := g.first(r.pos.Object, last.Object)
+		switch {
+		case err != nil:
 			return Found{}, false, err
-		}
-		r.pos = Location{g.Sequence, f.Object.ID + 1}
-		return f, true, nil
-	case openBelow:
-		return Found{}, false, nil
-	case err != nil:
-		return Found{}, false, err
-	}
-	if !g.closed() {
-		if t.err != nil {
+		case f.Object != nil:
+			r.pass(Location{g.Sequence, f.Object.ID})
+			return f, true, nil
+		case wait && t.err != nil:
 			return Found{}, false, t.err
+		case wait && !t.finished:
+			return Found{}, false, nil
 		}
-		return Found{}, false, nil
+		r.pass(last)
 	}
-	if g.Sequence == r.end.Group {
-		return Found{}, false, io.EOF
-	}
-	r.pos = Location{Group: g.Sequence + 1}
-	return r.look()
 }
 
-func (r *ObjectReader) skip(to Location, absent bool) Found {
-	last := Location{to.Group - 1, 1<<64 - 1}
+// pass moves behind l.
+func (r *ObjectReader) pass(l Location) {
+	switch {
+	case l.Object+1 != 0:
+		r.pos = Location{l.Group, l.Object + 1}
+	case l.Group+1 != 0:
+		r.pos = Location{Group: l.Group + 1}
+	default:
+		r.over = true
+	}
+}
+
+// gap is look for a group that is not there; it belongs at i.
+func (r *ObjectReader) gap(i int) (f Found, ok bool, err error) {
+	t := r.track
+	switch {
+	case i < len(t.groups) && t.groups[i].Sequence <= r.end.Group:
+		return r.skip(Location{t.groups[i].Sequence - 1, 1<<64 - 1}, false), true, nil
+	case i < len(t.groups):
+		return r.skip(r.end, false), true, nil
+	case t.err != nil:
+		return f, false, t.err
+	case t.finished:
+		return f, false, io.EOF
+	}
+	return f, false, nil
+}
+
+func (r *ObjectReader) skip(last Location, absent bool) Found {
 	f := Found{Group: r.pos.Group, Start: r.pos, End: last, Absent: absent}
-	r.pos = to
+	r.pass(last)
 	return f
 }
 
-// first returns the object with the smallest id from id on. openBelow says
-// that a subgroup that is still open may bring a smaller one; err is that of
-// a subgroup which was cut short before it brought one.
-func (g *Group) first(id uint64) (f Found, openBelow bool, err error) {
-	for _, d := range g.datagrams {
-		if d.ID >= id && (f.Object == nil || d.ID < f.Object.ID) {
-			f = Found{Group: g.Sequence, Datagram: true, Object: d.Object}
-		}
+// first returns the complete object with the smallest id from id to last. wait
+// says that there is none now, but may be one later; err is that of a subgroup
+// which was cut short before it brought one.
+func (g *Group) first(id, last uint64) (f Found, wait bool, err error) {
+	if i := g.datagram(id); i < len(g.datagrams) && g.datagrams[i].ID <= last {
+		f = Found{Group: g.Sequence, Datagram: true, Object: g.datagrams[i].Object}
 	}
+	var from *Subgroup
 	for _, sg := range g.subgroups {
 		i, _ := sg.find(id)
-		if i < len(sg.objects) {
-			if o := sg.objects[i]; f.Object == nil || o.ID < f.Object.ID {
-				f = Found{Group: g.Sequence, Subgroup: sg.ID, Object: o}
-			}
-		} else if sg.state == reset {
+		if i == len(sg.objects) || sg.objects[i].ID > last {
+			continue
+		}
+		if o := sg.objects[i]; f.Object == nil || o.ID < f.Object.ID {
+			f, from = Found{Group: g.Sequence, Subgroup: sg.ID, Object: o}, sg
+		}
+	}
+	below := f.Object == nil || id < f.Object.ID // something could come first
+	for _, sg := range g.subgroups {
+		o := sg.last()
+		switch {
+		case !below || o != nil && o.ID >= id:
+		case sg.state == open:
+			wait = true
+		case sg.state == reset && f.Object == nil:
 			err = sg.err
 		}
 	}
-	if f.Object == nil {
-		return f, false, err
+	switch {
+	case wait:
+		return Found{}, true, nil
+	case f.Object == nil:
+		closed := len(g.subgroups) > 0 || g.complete || !g.superseded.IsZero()
+		return f, !closed, err
+	case f.Object.have == f.Object.size:
+		return f, false, nil
+	case from.state == reset:
+		return Found{}, false, from.err
 	}
-	for _, sg := range g.subgroups {
-		i, _ := sg.find(id)
-		if i == len(sg.objects) && sg.state == open && (i == 0 || sg.objects[i-1].ID+1 < f.Object.ID) {
-			openBelow = true
-		}
-	}
-	if f.Object.have < f.Object.size {
-		for _, sg := range g.subgroups {
-			if sg.ID == f.Subgroup && !f.Datagram && sg.state == reset {
-				return f, openBelow, sg.err
-			}
-		}
-	}
-	return f, openBelow, nil
-}
-
-// closed reports whether nothing more can arrive in the group's subgroups.
-func (g *Group) closed() bool {
-	for _, sg := range g.subgroups {
-		if sg.state == open {
-			return false
-		}
-	}
-	return len(g.subgroups) > 0 || g.complete || g.evicted
+	return Found{}, true, nil
 }

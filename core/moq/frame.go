@@ -139,18 +139,26 @@ func (w *TrackWriter) SetInfo(info TrackInfo) { w.t.SetInfo(info) }
 // AppendGroup opens the group after the largest one.
 func (w *TrackWriter) AppendGroup() (*GroupWriter, error) {
 	for {
-		g, err := w.OpenGroup(w.next())
+		seq, err := w.next()
+		if err != nil {
+			return nil, err
+		}
+		g, err := w.OpenGroup(seq)
 		if !errors.Is(err, ErrDuplicate) {
 			return g, err
 		}
 	}
 }
 
-func (w *TrackWriter) next() uint64 {
-	if l, ok := w.t.Largest(); ok {
-		return l.Group + 1
+func (w *TrackWriter) next() (uint64, error) {
+	l, ok := w.t.Largest()
+	switch {
+	case !ok:
+		return 0, nil
+	case l.Group+1 == 0:
+		return 0, Errorf(CodeTooLarge, "no group comes after %d", l.Group)
 	}
-	return 0
+	return l.Group + 1, nil
 }
 
 // OpenGroup opens the group with the given sequence number. It fails with
@@ -167,7 +175,11 @@ func (w *TrackWriter) OpenGroup(sequence uint64) (*GroupWriter, error) {
 // transport has datagrams.
 func (w *TrackWriter) WriteDatagram(f Frame) error {
 	for {
-		err := w.t.AddDatagram(w.next(), ObjectHeader{Timed: f.Timed, Timestamp: f.Timestamp}, f.Payload, true, w.now())
+		seq, fail := w.next()
+		if fail != nil {
+			return fail
+		}
+		err := w.t.AddDatagram(seq, ObjectHeader{Timed: f.Timed, Timestamp: f.Timestamp}, f.Payload, true, w.now())
 		if err == nil {
 			return nil
 		}
@@ -180,7 +192,7 @@ func (w *TrackWriter) WriteDatagram(f Frame) error {
 // Close ends the track: what was written is still delivered. Groups that are
 // open are cut short: close them first.
 func (w *TrackWriter) Close() error {
-	w.t.Finish(w.next())
+	w.t.Finish(0)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package moq
 
 import (
+	"slices"
+	"sort"
 	"time"
 )
 
@@ -13,14 +15,14 @@ type Group struct {
 	track      *Track
 	superseded time.Time // when a newer group appeared; zero for the newest
 	subgroups  []*Subgroup
-	datagrams  []*Datagram
-	bytes      int64
+	datagrams  []*Datagram // ascending by id
+	bytes      int64       // of payload
+	cost       int64       // bytes and what the objects take besides
 	objects    int
-	final      uint64 // last object, where known
-	complete   bool   // final is set
-	absent     bool   // the publisher says that nothing of it exists (any more)
-	evicted    bool   // no longer in the cache
-	squeezed   bool   // evicted for want of room: readers lose it too
+	complete   bool // no object follows those there are
+	absent     bool // the publisher says that nothing of it exists (any more)
+	evicted    bool // no longer in the cache
+	squeezed   bool // evicted for want of room: readers lose it too
 }
 
 // A Datagram is an object that was sent on no stream.
@@ -33,9 +35,21 @@ type Datagram struct {
 // Sequence returns the sequence number of the datagram's group.
 func (d *Datagram) Sequence() uint64 { return d.group.Sequence }
 
+// Reader returns a cursor in a subgroup that holds the datagram's object only,
+// for who sends it on a stream.
+func (d *Datagram) Reader() *SubgroupReader {
+	return &SubgroupReader{Subgroup: &Subgroup{
+		SubgroupHeader: SubgroupHeader{FirstKnown: true, EndOfGroup: d.EndOfGroup},
+		group:          d.group, objects: []*Object{d.Object}, state: finished,
+	}}
+}
+
 // AddDatagram adds a datagram object with a copy of payload. endOfGroup says
 // that the group has no object after it.
 func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfGroup bool, now time.Time) *Error {
+	if uint64(len(payload)) > t.limits.ObjectBytes {
+		return Errorf(CodeTooLarge, "object of %d bytes; the limit is %d", len(payload), t.limits.ObjectBytes)
+	}
 	o := newObject(t, h, uint64(len(payload)), uint64(len(payload)), now)
 	o.have = o.size
 	copy(o.buf[headroom:], payload)
@@ -48,27 +62,37 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 	if err != nil {
 		return err
 	}
-	for _, d := range g.datagrams {
-		if d.ID == h.ID {
-			return Errorf(CodeDuplicate, "datagram object %d of group %d exists", h.ID, group)
-		}
+	at := g.datagram(h.ID)
+	if at < len(g.datagrams) && g.datagrams[at].ID == h.ID {
+		return Errorf(CodeDuplicate, "datagram object %d of group %d exists", h.ID, group)
 	}
 	for _, sg := range g.subgroups {
 		if _, ok := sg.find(h.ID); ok {
 			return Errorf(CodeDuplicate, "object %d of group %d exists", h.ID, group)
 		}
 	}
-	if err := g.grow(len(payload), 1); err != nil {
+	if err := g.grow(len(payload)); err != nil {
 		return err
 	}
+	g.absent = false
 	if endOfGroup {
-		g.final, g.complete = h.ID, true
+		g.complete = true
 	}
 	d := &Datagram{Object: o, EndOfGroup: endOfGroup, group: g}
-	g.datagrams = append(g.datagrams, d)
+	g.datagrams = slices.Insert(g.datagrams, at, d)
 	t.arrived(arrival{dg: d})
 	t.raise(Location{group, h.ID})
+	t.evict(now)
 	return nil
+}
+
+// datagram returns where the datagram object is, or belongs.
+func (g *Group) datagram(id uint64) int {
+	n := len(g.datagrams)
+	if n == 0 || g.datagrams[n-1].ID < id {
+		return n
+	}
+	return sort.Search(n, func(i int) bool { return g.datagrams[i].ID >= id })
 }
 
 // Absent says that the groups from first to last do not exist, or not any
@@ -99,19 +123,38 @@ func (t *Track) writable() *Error {
 	return nil
 }
 
-// grow accounts for n more bytes and objects of the group.
-func (g *Group) grow(n, objects int) *Error {
+// grow accounts for one more object of n bytes.
+func (g *Group) grow(n int) *Error {
 	l := &g.track.limits
 	if g.bytes+int64(n) > l.GroupBytes {
 		return Errorf(CodeTooLarge, "group %d exceeds %d bytes", g.Sequence, l.GroupBytes)
 	}
-	if g.objects+objects > l.GroupObjects {
+	if g.objects >= l.GroupObjects {
 		return Errorf(CodeTooMany, "group %d exceeds %d objects", g.Sequence, l.GroupObjects)
 	}
 	g.bytes += int64(n)
-	g.objects += objects
-	if !g.evicted {
-		g.track.bytes += int64(n)
+	g.objects++
+	g.charge(int64(n) + objectCost)
+	return nil
+}
+
+func (g *Group) charge(cost int64) {
+	g.cost += cost
+	g.track.bytes += cost
+}
+
+// cut resets the subgroups that are open.
+func (g *Group) cut(err *Error) {
+	for _, sg := range g.subgroups {
+		if sg.state == open {
+			sg.state, sg.err, sg.writer = reset, err, nil
+		}
+	}
+}
+
+func (g *Group) lost() *Error {
+	if g.evicted {
+		return Errorf(CodeEvicted, "group %d was evicted", g.Sequence)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"sort"
 	"sync/atomic"
 )
 
@@ -16,21 +17,26 @@ type TrackReader struct {
 
 	// guarded by track.mu
 	sub    Subscription
-	pos    int // ordinal of the next arrival
-	start  Location
-	pinned bool
+	pos    int       // ordinal of the next arrival
+	start  Location  // what is before it is not delivered
+	first  Location  // what Start says
+	pinned bool      // first is set
 	held   []arrival // beyond the end of the subscription
 	closed bool
-	lost   int // groups that were evicted before they were read
+	lost   int // arrivals that were evicted before they were read
 }
 
 // Subscribe registers a reader. wake, which may be nil, is called without
-// locks held when there may be something new: at most once between two calls
-// of Next, and it must not block.
+// locks held when there may be something new in the track or in a subgroup of
+// it: at most once between two calls of Next, and it must not block. So call
+// Next first and look at the subgroups then; otherwise a wake is missed. A
+// last wake may come after Close.
+//
+// Where nothing has arrived yet, everything that will is delivered, whatever
+// s.From says but FromAbsolute.
 func (t *Track) Subscribe(s Subscription, wake func()) *TrackReader {
 	r := &TrackReader{track: t, wake: wake, sub: s}
 	t.mu.Lock()
-	r.pos = t.base
 	r.pin()
 	t.readers = append(slices.Clip(t.readers), r)
 	t.mu.Unlock()
@@ -45,24 +51,33 @@ func (t *Track) demandChanged() {
 	}
 }
 
-// pin fixes where the subscription starts, once that can be known.
+// pin fixes where the subscription starts when it is made.
 func (r *TrackReader) pin() {
 	t := r.track
 	switch {
-	case r.pinned:
-		return
 	case r.sub.From == FromAbsolute:
 		r.start = r.sub.Start
 	case !t.any:
-		return
+		return // streams may overtake each other: the first arrival is no start
 	case r.sub.From == FromNext:
-		r.start = Location{Group: t.largest.Group + 1}
+		r.start = Location{Group: t.largest.Group}.next()
 	case r.sub.From == FromLargest:
 		r.start = Location{t.largest.Group, t.largest.Object + 1}
+		if r.start.Object == 0 {
+			r.start = Location{Group: t.largest.Group}.next()
+		}
 	default:
 		r.start = Location{Group: t.largest.Group}
 	}
-	r.pinned = true
+	r.first, r.pinned = r.start, true
+}
+
+// next returns the start of the next group; there is none after the last.
+func (l Location) next() Location {
+	if l.Group+1 == 0 {
+		return Location{l.Group, 1<<64 - 1}
+	}
+	return Location{Group: l.Group + 1}
 }
 
 func (r *TrackReader) signal() {
@@ -81,13 +96,16 @@ func (r *TrackReader) Subscription() Subscription {
 	return r.sub
 }
 
-// Start returns the first location that the subscription delivers. ok is
-// false as long as that is not known.
+// Start returns the first location that the subscription delivers: where it
+// was made before anything had arrived, the smallest group there is when Start
+// is first asked. ok is false as long as that is not known.
 func (r *TrackReader) Start() (l Location, ok bool) {
 	r.track.mu.Lock()
 	defer r.track.mu.Unlock()
-	r.pin()
-	return r.start, r.pinned
+	if t := r.track; !r.pinned && len(t.groups) > 0 && t.any {
+		r.first, r.pinned = Location{Group: t.groups[0].Sequence}, true
+	}
+	return r.first, r.pinned
 }
 
 // Final returns the end of the track: no group from it on exists. ok is false
@@ -98,7 +116,8 @@ func (r *TrackReader) Final() (group uint64, ok bool) {
 	return r.track.final, r.track.finished
 }
 
-// Lost returns how many groups were evicted before Next came to them.
+// Lost returns how many of the subgroups and datagrams that the subscription
+// covers were evicted before Next came to them.
 func (r *TrackReader) Lost() int {
 	r.track.mu.Lock()
 	defer r.track.mu.Unlock()
@@ -111,10 +130,9 @@ func (r *TrackReader) Update(s Subscription) {
 	t := r.track
 	t.mu.Lock()
 	r.sub = s
-	if s.From == FromAbsolute && r.pinned && s.Start.Compare(r.start) > 0 {
+	if s.From == FromAbsolute && s.Start.Compare(r.start) > 0 {
 		r.start = s.Start
 	}
-	r.pin()
 	t.mu.Unlock()
 	t.demandChanged()
 	r.signal()
@@ -139,6 +157,13 @@ func (r *TrackReader) Close() {
 	t.demandChanged()
 }
 
+// Closed reports whether Close was called.
+func (r *TrackReader) Closed() bool {
+	r.track.mu.Lock()
+	defer r.track.mu.Unlock()
+	return r.closed
+}
+
 // Next returns the next subgroup or datagram in the order of arrival. Both are
 // nil when there is none now: wake will be called. The error is io.EOF after
 // the end of the track, and the track's error after what arrived before it.
@@ -150,37 +175,11 @@ func (r *TrackReader) Next() (*SubgroupReader, *Datagram, error) {
 	if r.closed {
 		return nil, nil, ErrClosed
 	}
-	if r.sub.Paused {
-		return nil, nil, nil
-	}
-	r.pin()
-	for i, a := range r.held {
-		if !r.beyond(a) {
-			r.held = slices.Delete(r.held, i, i+1)
-			return a.read()
+	if !r.sub.Paused {
+		if a, ok := r.take(); ok {
+			sg, dg := r.open(a)
+			return sg, dg, nil
 		}
-	}
-	if r.pos < t.base {
-		r.lost += t.base - r.pos
-		r.pos = t.base
-	}
-	for r.pos < t.base+len(t.arrivals) {
-		a := t.arrivals[r.pos-t.base]
-		r.pos++
-		if a == (arrival{}) {
-			r.lost++
-			continue
-		}
-		if !r.wants(a) {
-			continue
-		}
-		if r.beyond(a) {
-			if len(r.held) < t.limits.Groups {
-				r.held = append(r.held, a)
-			}
-			continue
-		}
-		return a.read()
 	}
 	switch {
 	case t.err != nil:
@@ -189,6 +188,41 @@ func (r *TrackReader) Next() (*SubgroupReader, *Datagram, error) {
 		return nil, nil, io.EOF
 	}
 	return nil, nil, nil
+}
+
+// take returns the next arrival that the subscription covers.
+func (r *TrackReader) take() (arrival, bool) {
+	for i, a := range r.held {
+		if !r.beyond(a) {
+			r.held = slices.Delete(r.held, i, i+1)
+			return a, true
+		}
+	}
+	t := r.track
+	if r.pos == t.ordinal {
+		return arrival{}, false
+	}
+	i := sort.Search(len(t.arrivals), func(i int) bool { return t.arrivals[i].ordinal >= r.pos })
+	for ; i < len(t.arrivals); i++ {
+		a := t.arrivals[i]
+		r.pos = a.ordinal + 1
+		switch {
+		case !r.wants(a):
+		case r.beyond(a):
+			r.held = append(r.held, a)
+		default:
+			return a, true
+		}
+	}
+	r.pos = t.ordinal
+	return arrival{}, false
+}
+
+// lose counts an arrival that is evicted before it was read.
+func (r *TrackReader) lose(a arrival) {
+	if a.ordinal >= r.pos && r.wants(a) && !r.beyond(a) {
+		r.lost++
+	}
 }
 
 func (r *TrackReader) wants(a arrival) bool {
@@ -208,11 +242,20 @@ func (r *TrackReader) beyond(a arrival) bool {
 	return a.sg.group.Sequence > r.sub.End.Group
 }
 
-func (a arrival) read() (*SubgroupReader, *Datagram, error) {
+// open returns the reader of what arrived, bounded to the objects that the
+// subscription covers now.
+func (r *TrackReader) open(a arrival) (*SubgroupReader, *Datagram) {
 	if a.dg != nil {
-		return nil, a.dg, nil
+		return nil, a.dg
 	}
-	return &SubgroupReader{Subgroup: a.sg}, nil, nil
+	sr := &SubgroupReader{Subgroup: a.sg}
+	if a.sg.Group() == r.start.Group {
+		sr.From = r.start.Object
+	}
+	if r.sub.Ends && a.sg.Group() == r.sub.End.Group && r.sub.End.Object+1 != 0 {
+		sr.Before = r.sub.End.Object + 1
+	}
+	return sr, nil
 }
 
 func await(ctx context.Context, changed <-chan struct{}) error {

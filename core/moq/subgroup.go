@@ -99,9 +99,12 @@ func (t *Track) OpenSubgroup(group uint64, h SubgroupHeader, now time.Time) (*Su
 	sg.writer = &SubgroupWriter{sg: sg, t: t}
 	g.absent = false
 	g.subgroups = append(g.subgroups, sg)
+	g.charge(objectCost)
 	t.arrived(arrival{sg: sg})
 	t.raise(Location{Group: group})
-	return sg.writer, nil
+	w := sg.writer
+	t.evict(now)
+	return w, nil
 }
 
 // Begin starts the next object. Its payload of size bytes follows through
@@ -129,7 +132,11 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 		w.cur, w.seen, w.woken = w.sg.objects[i], 0, w.sg.objects[i].have
 		return nil
 	}
-	if err := w.sg.group.grow(int(size), 1); err != nil {
+	if o := w.sg.last(); o != nil && o.have < o.size {
+		t.mu.Unlock()
+		return Errorf(CodeMalformed, "object %d of group %d begins before object %d is complete", h.ID, w.sg.Group(), o.ID)
+	}
+	if err := w.sg.group.grow(int(size)); err != nil {
 		t.mu.Unlock()
 		return err
 	}
@@ -137,11 +144,20 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 	w.cur, w.seen, w.woken = o, 0, 0
 	w.sg.objects = append(w.sg.objects, o)
 	t.raise(Location{w.sg.Group(), h.ID})
-	if size > 0 {
+	evicted := t.bytes > t.limits.Bytes && t.evict(now)
+	if size > 0 && !evicted {
 		t.mu.Unlock() // nothing to read yet
 		return nil
 	}
+	err := w.sg.group.lost()
 	t.unlockNotify()
+	return err
+}
+
+func (s *Subgroup) last() *Object {
+	if n := len(s.objects); n > 0 {
+		return s.objects[n-1]
+	}
 	return nil
 }
 
@@ -151,8 +167,6 @@ func (w *SubgroupWriter) alive() *Error {
 		return w.sg.err
 	case w.sg.state == finished || w.sg.writer != w:
 		return Errorf(CodeClosed, "the group has ended")
-	case w.sg.group.evicted:
-		return Errorf(CodeEvicted, "group %d was evicted", w.sg.Group())
 	}
 	return nil
 }
@@ -229,31 +243,32 @@ func (w *SubgroupWriter) Append(h ObjectHeader, payload []byte, now time.Time) *
 	return nil
 }
 
-// Finish ends the subgroup; it fails where an object is incomplete. objects of
-// moq-lite groups are all there is of a group: endOfGroup says so.
+// Finish ends the subgroup; where it ends inside an object, or before an
+// object that a source before this one had, it is reset instead. endOfGroup
+// says that these are all objects of the group, as in moq-lite.
 func (w *SubgroupWriter) Finish(endOfGroup bool) *Error {
 	w.t.mu.Lock()
 	defer w.t.unlockNotify()
 	if err := w.alive(); err != nil {
 		return err
 	}
-	if w.Missing() > 0 {
-		w.sg.state, w.sg.err = reset, Errorf(CodeMalformed, "the stream ended inside an object")
-		return w.sg.err
+	if o := w.sg.last(); o != w.cur || w.Missing() > 0 {
+		err := Errorf(CodeMalformed, "the stream of group %d ended before the end of object %d", w.sg.Group(), o.ID)
+		w.sg.state, w.sg.err, w.sg.writer = reset, err, nil
+		return err
 	}
 	w.sg.state, w.sg.writer = finished, nil
-	w.sg.EndOfGroup = w.sg.EndOfGroup || endOfGroup
-	if endOfGroup {
+	if endOfGroup || w.sg.EndOfGroup {
 		w.sg.group.complete = true
-		if n := len(w.sg.objects); n > 0 {
-			w.sg.group.final = w.sg.objects[n-1].ID
-		}
 	}
 	return nil
 }
 
 // Reset ends the subgroup with an error: readers get what arrived before it.
 func (w *SubgroupWriter) Reset(err *Error) {
+	if err == nil {
+		err = ErrInternal
+	}
 	w.t.mu.Lock()
 	if w.sg.state == open && w.sg.writer == w {
 		w.sg.state, w.sg.err, w.sg.writer = reset, err, nil

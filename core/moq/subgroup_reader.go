@@ -30,10 +30,10 @@ func (r *SubgroupReader) Next() (p Piece, ok bool, err error) {
 	t := r.group.track
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r.group.squeezed {
+	if r.group.squeezed && (r.state == reset || r.next < len(r.objects)) {
 		return p, false, Errorf(CodeEvicted, "group %d was evicted", r.group.Sequence)
 	}
-	if r.next == 0 && r.From > 0 && !r.taken {
+	if r.next < len(r.objects) && !r.taken && r.objects[r.next].ID < r.From {
 		r.next, _ = r.find(r.From)
 	}
 	if r.next < len(r.objects) {
@@ -42,6 +42,9 @@ func (r *SubgroupReader) Next() (p Piece, ok bool, err error) {
 			return p, false, io.EOF
 		}
 		data := o.from(r.off)
+		if r.off == 0 && len(data) > FirstChunk {
+			data = data[:FirstChunk] // what a header may be copied to
+		}
 		end := r.off + uint64(len(data))
 		if o.have == o.size || o.size > FirstChunk && len(data) > 0 && (len(data) >= wakeBytes || end < o.have) {
 			p = Piece{Object: o, First: !r.taken, Data: data}

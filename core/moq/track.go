@@ -11,9 +11,9 @@ import (
 // open one included, up to GroupBytes and GroupObjects. The zero value takes
 // the defaults named.
 type CacheLimits struct {
-	Bytes        int64         // payload bytes of the whole track: 64 MiB
+	Bytes        int64         // payload bytes of the whole track, and 256 for each object: 64 MiB
 	Groups       int           // groups: 4096
-	Age          time.Duration // of a group since a newer one exists: 5 s
+	Age          time.Duration // of a group since a newer one exists, at least 1 s: 5 s
 	GroupBytes   int64         // payload bytes of one group: 32 MiB
 	GroupObjects int           // objects of one group: 1e6
 	ObjectBytes  uint64        // payload bytes of one object: 16 MiB
@@ -37,6 +37,14 @@ func orDefault[T int | int64 | uint64 | time.Duration](field *T, value T) {
 	}
 }
 
+const (
+	// objectCost is what an object or a subgroup takes besides its payload.
+	objectCost = 256
+	// minAge is how long a group is kept at least once a newer one exists:
+	// its tail may still be under way.
+	minAge = time.Second
+)
+
 // A Track is a named sequence of groups: a bounded log that one source
 // appends to and any number of readers follow. All methods may be called
 // concurrently and none of them blocks.
@@ -49,9 +57,9 @@ type Track struct {
 	info     TrackInfo
 	known    bool
 	groups   []*Group  // ascending by sequence
-	arrivals []arrival // what arrived, in that order; the first has ordinal base
-	base     int
-	bytes    int64
+	arrivals []arrival // what arrived and is in the cache, in that order
+	ordinal  int       // of the next arrival
+	bytes    int64     // what groups cost together
 	largest  Location
 	any      bool // largest is set
 	final    uint64
@@ -61,10 +69,18 @@ type Track struct {
 	changed  chan struct{}
 }
 
-// An arrival is a subgroup or a datagram object. Both nil: evicted.
+// An arrival is a subgroup or a datagram object.
 type arrival struct {
-	sg *Subgroup
-	dg *Datagram
+	ordinal int
+	sg      *Subgroup
+	dg      *Datagram
+}
+
+func (a arrival) group() *Group {
+	if a.dg != nil {
+		return a.dg.group
+	}
+	return a.sg.group
 }
 
 // NewTrack returns an empty track. onDemand, which may be nil, is called
@@ -100,6 +116,23 @@ func (t *Track) Largest() (l Location, ok bool) {
 	return t.largest, t.any
 }
 
+// Resume returns the first group that a new source of the same content has to
+// bring. ok is false as long as nothing has arrived.
+func (t *Track) Resume() (group uint64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.groups) == 0 {
+		return 0, false
+	}
+	g := t.groups[len(t.groups)-1]
+	for _, sg := range g.subgroups {
+		if sg.state == open {
+			return g.Sequence, true
+		}
+	}
+	return g.Sequence + 1, true
+}
+
 // Demand returns what all readers of the track want together.
 func (t *Track) Demand() Demand {
 	t.mu.Lock()
@@ -107,19 +140,37 @@ func (t *Track) Demand() Demand {
 	return t.demand()
 }
 
+// demand joins what the readers want. A start in the future must not keep
+// those waiting who want what there is now: it counts only where all want it.
 func (t *Track) demand() Demand {
+	live := false
+	for _, r := range t.readers {
+		live = live || !t.ahead(r.sub)
+	}
 	var d Demand
 	for _, r := range t.readers {
-		d.add(r.sub)
+		s := r.sub
+		if live && t.ahead(s) {
+			s.From, s.Start = FromNext, Location{}
+		}
+		d.add(s)
 	}
 	return d
 }
 
+// ahead reports whether s starts after all that has arrived.
+func (t *Track) ahead(s Subscription) bool {
+	return s.From == FromAbsolute && s.Start.Group > 0 && (!t.any || s.Start.Compare(t.largest) > 0)
+}
+
 // Finish says that the track is complete: no group from final on will exist,
-// and nothing more arrives.
+// and nothing more arrives. A group from final on that has arrived raises it.
 func (t *Track) Finish(final uint64) {
 	t.mu.Lock()
 	if !t.finished && t.err == nil {
+		if t.any {
+			final = max(final, after(t.largest.Group))
+		}
 		t.finished, t.final = true, final
 		t.endOpen(&Error{Code: CodeDropped, Reason: "the track ended inside a group"})
 	}
@@ -129,6 +180,9 @@ func (t *Track) Finish(final uint64) {
 // Fail ends the track with an error: readers get it after what has arrived,
 // and subgroups that are open are reset with it. Only the first end counts.
 func (t *Track) Fail(err *Error) {
+	if err == nil {
+		err = ErrInternal
+	}
 	t.mu.Lock()
 	if !t.finished && t.err == nil {
 		t.err = err
@@ -160,11 +214,7 @@ func (t *Track) ResetOrphans(err *Error) {
 
 func (t *Track) endOpen(err *Error) {
 	for _, g := range t.groups {
-		for _, sg := range g.subgroups {
-			if sg.state == open {
-				sg.state, sg.err = reset, err
-			}
-		}
+		g.cut(err)
 	}
 }
 
@@ -229,8 +279,12 @@ func (t *Track) group(seq uint64, now time.Time) (*Group, *Error) {
 	return g, nil
 }
 
-// arrived appends to the arrival log and raises the largest location.
-func (t *Track) arrived(a arrival) { t.arrivals = append(t.arrivals, a) }
+// arrived appends to the arrival log.
+func (t *Track) arrived(a arrival) {
+	a.ordinal = t.ordinal
+	t.ordinal++
+	t.arrivals = append(t.arrivals, a)
+}
 
 func (t *Track) raise(l Location) {
 	if !t.any || l.Compare(t.largest) > 0 {
@@ -238,13 +292,22 @@ func (t *Track) raise(l Location) {
 	}
 }
 
+// after returns n+1, or n where there is no such number.
+func after(n uint64) uint64 {
+	if n+1 == 0 {
+		return n
+	}
+	return n + 1
+}
+
 // evict drops the oldest groups that the limits have no room for; never the
-// newest one.
-func (t *Track) evict(now time.Time) {
+// newest one. It reports whether there were any.
+func (t *Track) evict(now time.Time) bool {
 	age := t.limits.Age
 	if t.known && t.info.MaxAge > 0 {
 		age = t.info.MaxAge
 	}
+	age = max(age, minAge)
 	for _, r := range t.readers {
 		age = max(age, r.sub.MaxLatency)
 	}
@@ -256,22 +319,25 @@ func (t *Track) evict(now time.Time) {
 			break
 		}
 		g.evicted, g.squeezed = true, !room
-		t.bytes -= g.bytes
+		g.cut(Errorf(CodeEvicted, "group %d was evicted", g.Sequence))
+		t.bytes -= g.cost
 		n++
 	}
 	if n == 0 {
-		return
+		return false
 	}
 	t.groups = slices.Delete(t.groups, 0, n)
-	for i, a := range t.arrivals {
-		if a.sg != nil && a.sg.group.evicted || a.dg != nil && a.dg.group.evicted {
-			t.arrivals[i] = arrival{}
+	t.arrivals = slices.DeleteFunc(t.arrivals, func(a arrival) bool {
+		if !a.group().evicted {
+			return false
 		}
+		for _, r := range t.readers {
+			r.lose(a)
+		}
+		return true
+	})
+	for _, r := range t.readers {
+		r.held = slices.DeleteFunc(r.held, func(a arrival) bool { return a.group().evicted })
 	}
-	gone := 0
-	for gone < len(t.arrivals) && t.arrivals[gone] == (arrival{}) {
-		gone++
-	}
-	t.arrivals = slices.Delete(t.arrivals, 0, gone)
-	t.base += gone
+	return true
 }
