@@ -44,7 +44,7 @@ async function live({ browser, pages, relay, name, query = "" }) {
 
 export async function camera(world, report) {
 	const { result, seconds } = await live({ ...world, relay: world.relay.url, name: "camera" });
-	for (const [check, [ok, detail]] of Object.entries(result)) report.add(check, "camera", { ok, note: ok && detail, reason: detail });
+	for (const [check, [ok, detail]] of Object.entries(result)) report.add(check, "camera", { ok, note: ok && detail, reason: `only ${detail || "nothing"}` });
 	console.log(`camera: ${seconds} s, screenshot in out/camera.png`);
 }
 

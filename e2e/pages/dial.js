@@ -15,7 +15,9 @@ const relay = new URL(new URLSearchParams(location.search).get("relay") ?? "http
 
 export async function dial(dialect) {
 	const { protocols, version } = dialects[dialect];
-	const session = await Connection.connect(relay, { webtransport: { protocols }, websocket: { enabled: false } });
+	const session = await Connection.connect(relay, { webtransport: { protocols }, websocket: { enabled: false } }).catch((err) => {
+		throw err instanceof AggregateError ? err.errors[0] : err;
+	});
 	if (session.transport !== "webtransport" || session.version !== version) {
 		session.close();
 		throw new Error(`negotiated ${session.version} over ${session.transport}, want ${version} over webtransport`);
