@@ -31,8 +31,8 @@ var frameVectors = []struct {
 	{draftNames, nil, ""},
 }
 
-// readFrames reads the frames of a group as a handler does.
-func readFrames(s *wire.Stream, p *Profile) (frames []testFrame, err error) {
+// groupFrames reads the frames of a group as a handler does.
+func groupFrames(s *wire.Stream, p *Profile) (frames []testFrame, err error) {
 	for {
 		h, err := readFrameHeader(s, p)
 		if err == io.EOF {
@@ -52,7 +52,7 @@ func readFrames(s *wire.Stream, p *Profile) (frames []testFrame, err error) {
 	}
 }
 
-func appendFrames(b []byte, p *Profile, frames []testFrame) []byte {
+func appendGroup(b []byte, p *Profile, frames []testFrame) []byte {
 	for _, f := range frames {
 		h := frameHeader{Delta: f.delta, Size: uint64(len(f.payload))}
 		b = append(h.append(b, p), f.payload...)
@@ -69,7 +69,7 @@ func TestGroupStream(t *testing.T) {
 				want := unhex(t, "00 02 05 00"+v.hex)
 				b := appendVarint(nil, typeGroup)
 				b = header.append(b, p)
-				require.Equal(t, want, appendFrames(b, p, v.frames))
+				require.Equal(t, want, appendGroup(b, p, v.frames))
 
 				s := wire.NewStream(wire.RFC9000, iotest.OneByteReader(bytes.NewReader(want)))
 				kind, err := s.Varint()
@@ -78,7 +78,7 @@ func TestGroupStream(t *testing.T) {
 				got, err := readGroupHeader(s, p)
 				require.NoError(t, err)
 				assert.Equal(t, header, got)
-				frames, err := readFrames(s, p)
+				frames, err := groupFrames(s, p)
 				require.NoError(t, err)
 				assert.Equal(t, v.frames, frames)
 			})

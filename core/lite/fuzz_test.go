@@ -178,15 +178,15 @@ func FuzzGroupStream(f *testing.F) {
 			require.True(t, ok, "no code for %v", err)
 			return
 		}
-		frames, err := readFrames(s, p)
+		frames, err := groupFrames(s, p)
 		if err != nil {
 			require.Equal(t, io.ErrUnexpectedEOF, err)
 		}
-		s = streamOf(appendFrames(group.append(nil, p), p, frames))
+		s = streamOf(appendGroup(group.append(nil, p), p, frames))
 		groupAgain, err := readGroupHeader(s, p)
 		require.NoError(t, err)
 		require.Equal(t, group, groupAgain)
-		framesAgain, err := readFrames(s, p)
+		framesAgain, err := groupFrames(s, p)
 		require.NoError(t, err)
 		require.Equal(t, frames, framesAgain)
 	})

@@ -157,6 +157,8 @@ var badVectors = []badVector{
 	{"02", &subscribe{}, "0a 00 0161 0176 02 00 00 00 00", 5},               // fields of 03
 	{"03 04 05", &subscribe{}, "06 00 0161 0176 02", 5},                     // without them
 	{"05", &subscribeStart{}, "03 01 00", 5},                                // unknown type
+	{"05", &subscribeDrop{}, "03 03 05 07 02", 5},                           // unknown type
+	{"03 04", &subscribeDrop{}, "02 03 05 07 02", 5},                        // a type of 05
 	{"03 04", &subscribeOK{}, "02 01 00", 5},                                // a type of 05
 	{"05", &subscribeStart{}, "00 05 02 00 00 00 00", 5},                    // an OK of 04
 	{"02", &subscribeOK{}, "01 02", 5},                                      // an OK of 01
@@ -177,7 +179,8 @@ var looseVectors = []vector{
 		"03 04 05", &subscribe{Path: "a", Track: "v", Priority: 2, subscribeRange: subscribeRange{Start: some(1 << 53)}},
 		"11 00 0161 0176 02 00 00 c020000000000001 00",
 	},
-	{"05", &setup{}, "08 02 3f 02 abcd 03 01 09"}, // unknown parameter, role 9
+	{"05", &setup{}, "08 02 3f 02 abcd 03 01 09"},     // unknown parameter, role 9
+	{"05", &setup{}, "0a 02 00 02 abcd 06 03 414243"}, // the unknown neighbours of known ones
 	{"05", &setup{Probe: probeIncrease}, "04 01 01 01 09"},
 	{"05", &setup{}, "06 02 02 00 05 01 00"},                                     // empty path, origin 0
 	{"05", &setup{Probe: probeReport, Origin: 300}, "08 02 05 02 412c 01 01 01"}, // any order

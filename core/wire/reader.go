@@ -75,9 +75,6 @@ func (r *Reader) Bytes(limit int) []byte {
 	if n > uint64(max(limit, 0)) {
 		r.Fail(&TooLargeError{What: "field length", Size: n, Limit: uint64(max(limit, 0))})
 	}
-	if n > uint64(len(r.b)) {
-		r.Fail(ErrTruncated)
-	}
 	return r.take(int(n))
 }
 

@@ -79,7 +79,7 @@ func (v Varint) Append(b []byte, x uint64) []byte {
 	return b
 }
 
-// leadingOnes is the prefix of the first byte of an n-byte integer, n <= 8.
+// leadingOnes is the prefix of the first byte of an n-byte integer.
 func leadingOnes(n int) uint64 { return uint64(0xff<<(9-n)) & 0xff }
 
 // Parse decodes the integer at the start of b and says how many bytes it
@@ -103,9 +103,7 @@ func (v Varint) Parse(b []byte) (x uint64, n int, err error) {
 		}
 		return binary.BigEndian.Uint64(b) & MaxRFC9000, 8, nil
 	}
-	if n < 9 {
-		x = uint64(b[0]) &^ leadingOnes(n)
-	}
+	x = uint64(b[0]) &^ leadingOnes(n)
 	for _, c := range b[1:n] {
 		x = x<<8 | uint64(c)
 	}
