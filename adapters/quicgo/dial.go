@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/moqtgo/moqt/ports/quic"
@@ -31,7 +32,21 @@ func resolve(ctx context.Context, addr string) ([]*net.UDPAddr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if host == "localhost" {
+		ips = bothLoopbacks(ips)
+	}
 	return interleave(ips, port), nil
+}
+
+// bothLoopbacks adds the loopback address that a hosts file leaves out: browsers
+// try both (RFC 6761 §6.3), and a server may listen on the other.
+func bothLoopbacks(ips []net.IPAddr) []net.IPAddr {
+	for _, ip := range []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback} {
+		if !slices.ContainsFunc(ips, func(a net.IPAddr) bool { return a.IP.Equal(ip) }) {
+			ips = append(ips, net.IPAddr{IP: ip})
+		}
+	}
+	return ips
 }
 
 func interleave(ips []net.IPAddr, port int) []*net.UDPAddr {
