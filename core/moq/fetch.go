@@ -218,3 +218,10 @@ func (g *Group) first(id, last uint64) (f Found, wait bool, err error) {
 	}
 	return Found{}, true, nil
 }
+
+// Group returns the sequence number of the group that is read next.
+func (r *ObjectReader) Group() uint64 {
+	r.track.mu.Lock()
+	defer r.track.mu.Unlock()
+	return r.pos.Group
+}

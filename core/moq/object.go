@@ -111,6 +111,24 @@ func (o *Object) space() []byte {
 	return o.more[i][off:]
 }
 
+// fork moves the unpublished part of an incomplete payload to new memory: the
+// writer that left may still be filling the old.
+func (o *Object) fork() {
+	if o.have == o.size {
+		return
+	}
+	if o.have < o.first {
+		o.buf = append(make([]byte, 0, len(o.buf)), o.buf[:headroom+o.have]...)[:len(o.buf)]
+		return
+	}
+	at := o.have - o.first
+	if i := at / laterChunk; i < uint64(len(o.more)) {
+		c := make([]byte, len(o.more[i]))
+		copy(c, o.more[i][:at%laterChunk])
+		o.more[i] = c
+	}
+}
+
 // from returns the contiguous payload bytes that are there from off on.
 func (o *Object) from(off uint64) []byte {
 	if off >= o.have {

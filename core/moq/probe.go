@@ -3,14 +3,15 @@ package moq
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A Probe is an estimate of the path to the peer.
 type Probe struct {
 	// Bitrate is in bits a second; 0 where unknown.
 	Bitrate uint64
-	// RTT is in milliseconds; 0 where unknown.
-	RTT uint64
+	// RTT is the round-trip time; 0 where unknown.
+	RTT time.Duration
 }
 
 // A ProbeReader yields estimates; a late reader gets the newest one only.

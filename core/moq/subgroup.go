@@ -89,6 +89,9 @@ func (t *Track) OpenSubgroup(group uint64, h SubgroupHeader, now time.Time) (*Su
 		if sg.state != open || sg.writer != nil {
 			return nil, Errorf(CodeDuplicate, "subgroup %d of group %d exists", h.ID, group)
 		}
+		if o := sg.last(); o != nil {
+			o.fork()
+		}
 		sg.writer = &SubgroupWriter{sg: sg, t: t}
 		return sg.writer, nil
 	}
@@ -188,13 +191,17 @@ func (w *SubgroupWriter) Space() []byte {
 	}
 	w.t.mu.Lock()
 	defer w.t.mu.Unlock()
-	if w.seen == w.cur.have {
+	if w.seen == w.cur.have && w.alive() == nil {
 		return w.cur.space()
 	}
 	if w.scratch == nil {
 		w.scratch = make([]byte, wakeBytes)
 	}
-	return w.scratch[:min(uint64(len(w.scratch)), w.cur.have-w.seen)]
+	n := w.Missing()
+	if w.seen < w.cur.have {
+		n = w.cur.have - w.seen
+	}
+	return w.scratch[:min(uint64(len(w.scratch)), n)]
 }
 
 // Advance says that n bytes were put into Space.
@@ -277,11 +284,23 @@ func (w *SubgroupWriter) Reset(err *Error) {
 }
 
 // Leave gives the subgroup up without ending it, so that another source of
-// the same content can continue it.
+// the same content can continue it. Any goroutine may call it.
 func (w *SubgroupWriter) Leave() {
 	w.t.mu.Lock()
 	defer w.t.mu.Unlock()
 	if w.sg.writer == w {
 		w.sg.writer = nil
+	}
+}
+
+// Detach takes all open subgroups from their writers, as if each had called
+// Leave: another source continues the track.
+func (t *Track) Detach() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, g := range t.groups {
+		for _, sg := range g.subgroups {
+			sg.writer = nil
+		}
 	}
 }

@@ -45,6 +45,7 @@ type AnnounceReader struct {
 	notify  chan struct{} // of who waits in Next
 	batch   []Announcement
 	err     error // after Close or Fail
+	onEnd   func()
 }
 
 type sent struct {
@@ -215,16 +216,30 @@ func (r *AnnounceReader) All(ctx context.Context) iter.Seq2[Announcement, error]
 	}
 }
 
+// OnEnd sets what is called once, without locks held, when the watch ends.
+func (r *AnnounceReader) OnEnd(f func()) {
+	m := r.view.mux
+	m.mu.Lock()
+	r.onEnd = f
+	m.mu.Unlock()
+}
+
 // Close ends the watch.
 func (r *AnnounceReader) Close() { r.Fail(moq.ErrClosed) }
 
 // Fail ends the watch with an error; only the first end counts.
 func (r *AnnounceReader) Fail(err error) {
+	if end := r.end(err); end != nil {
+		end()
+	}
+}
+
+func (r *AnnounceReader) end(err error) (onEnd func()) {
 	m := r.view.mux
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r.err != nil {
-		return
+		return nil
 	}
 	r.err = err
 	if r.notify != nil {
@@ -236,4 +251,5 @@ func (r *AnnounceReader) Fail(err error) {
 		n.watchers = slices.DeleteFunc(n.watchers, func(q *AnnounceReader) bool { return q == r })
 		m.root.prune(r.prefix)
 	}
+	return r.onEnd
 }

@@ -1,0 +1,128 @@
+package dialect
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// Config are the settings of a session. The zero value takes the defaults.
+type Config struct {
+	// Hop is the id that an endpoint which is no relay puts into its
+	// announcements; 0: that of the home view's Mux.
+	Hop uint64
+	// Import publishes in the home view what the peer announces: what makes
+	// a session one of a relay.
+	Import bool
+	// Target is the path and query that a client asks for where the
+	// transport carries no URL.
+	Target string
+	// Host is the host of the URL that the client dialed.
+	Host string
+	// SetupTimeout bounds each step of the set-up: 5 s.
+	SetupTimeout time.Duration
+	// RequestTimeout bounds the wait for the answer to a request: 10 s.
+	RequestTimeout time.Duration
+	// MinLatency is how long a group is still sent, whatever the subscriber
+	// says, once a newer one exists: 1 s.
+	MinLatency time.Duration
+	// OnGoaway is called when the peer asks to move to uri ("" for
+	// anywhere).
+	OnGoaway func(uri string, timeout time.Duration)
+	Limits   Limits
+}
+
+// WithDefaults returns c with every zero field replaced by its default.
+func (c *Config) WithDefaults() *Config {
+	var d Config
+	if c != nil {
+		d = *c
+	}
+	orDefault(&d.SetupTimeout, 5*time.Second)
+	orDefault(&d.RequestTimeout, 10*time.Second)
+	orDefault(&d.MinLatency, time.Second)
+	d.Limits = d.Limits.withDefaults()
+	return &d
+}
+
+// Limits bound what a peer may make us hold. A field left zero takes the
+// default named.
+type Limits struct {
+	ControlBytes  int           // a control message: 64 KiB
+	ParkedStreams int           // streams that came before what they belong to: 32
+	ParkTime      time.Duration // how long they may wait: 1 s
+	HeaderTime    time.Duration // until a stream's first message is complete: 10 s
+	Requests      int           // request streams before their first message: 100
+	Subscriptions int           // live subscriptions of the peer: 1024
+	Watches       int           // announce streams of the peer: 256
+	Announcements int           // live announcements of the peer: 4096
+	Fetches       int           // concurrent fetches of the peer: 16
+	FetchTime     time.Duration // of one fetch: 20 s
+	OpenGroups    int           // open group streams of one subscription: 64
+	Datagrams     int           // datagrams parked for a subscription to come: 30
+	Cache         moq.CacheLimits
+}
+
+func (l Limits) withDefaults() Limits {
+	orDefault(&l.ControlBytes, 64<<10)
+	orDefault(&l.ParkedStreams, 32)
+	orDefault(&l.ParkTime, time.Second)
+	orDefault(&l.HeaderTime, 10*time.Second)
+	orDefault(&l.Requests, 100)
+	orDefault(&l.Subscriptions, 1024)
+	orDefault(&l.Watches, 256)
+	orDefault(&l.Announcements, 4096)
+	orDefault(&l.Fetches, 16)
+	orDefault(&l.FetchTime, 20*time.Second)
+	orDefault(&l.OpenGroups, 64)
+	orDefault(&l.Datagrams, 30)
+	return l
+}
+
+func orDefault[T int | int64 | uint64 | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+// A Quota counts what is in use of one kind.
+type Quota struct {
+	limit int64
+	used  atomic.Int64
+	// Refused counts what was over the limit.
+	Refused atomic.Int64
+}
+
+// Take reserves one; false says that the limit is reached.
+func (q *Quota) Take() bool {
+	if q.used.Add(1) > q.limit {
+		q.used.Add(-1)
+		q.Refused.Add(1)
+		return false
+	}
+	return true
+}
+
+// Release gives one back.
+func (q *Quota) Release() { q.used.Add(-1) }
+
+// Used returns how many are in use.
+func (q *Quota) Used() int { return int(q.used.Load()) }
+
+// A Budget is what the peer of one session may still use.
+type Budget struct {
+	Requests, Subscriptions, Watches, Announcements, Fetches, Parked Quota
+}
+
+// NewBudget returns the budget that l allows.
+func NewBudget(l *Limits) *Budget {
+	b := new(Budget)
+	b.Requests.limit = int64(l.Requests)
+	b.Subscriptions.limit = int64(l.Subscriptions)
+	b.Watches.limit = int64(l.Watches)
+	b.Announcements.limit = int64(l.Announcements)
+	b.Fetches.limit = int64(l.Fetches)
+	b.Parked.limit = int64(l.ParkedStreams)
+	return b
+}

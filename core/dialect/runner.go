@@ -1,0 +1,111 @@
+package dialect
+
+import (
+	"slices"
+	"sync"
+)
+
+// A Runner does what is ready in a session, in one goroutine that lives only
+// while there is something. What would block is left to goroutines of its own,
+// the last one of which the runner's goroutine becomes.
+type Runner struct {
+	start func() bool
+	group *Group
+
+	mu      sync.Mutex
+	ready   []*Task
+	running bool
+
+	batch []*Task  // of the running goroutine
+	later []func() // of the running goroutine
+}
+
+// NewRunner returns a runner whose goroutines belong to g.
+func NewRunner(g *Group) *Runner {
+	r := &Runner{group: g}
+	r.start = g.Bind(r.run)
+	return r
+}
+
+// A Task is something that a Runner serves when it is woken.
+type Task struct {
+	runner *Runner
+	serve  func(later *[]func())
+	// rank orders tasks that are ready together; guarded by runner.mu.
+	rank   uint64
+	queued bool
+}
+
+// init sets what the task does: serve must not block, and appends to later
+// what may.
+func (t *Task) init(r *Runner, rank uint64, serve func(later *[]func())) {
+	t.runner, t.rank, t.serve = r, rank, serve
+}
+
+// Wake makes the runner serve t soon. It may be called from anywhere.
+func (t *Task) Wake() {
+	r := t.runner
+	r.mu.Lock()
+	if t.queued {
+		r.mu.Unlock()
+		return
+	}
+	t.queued = true
+	r.ready = append(r.ready, t)
+	start := !r.running
+	r.running = true
+	r.mu.Unlock()
+	if start {
+		r.start()
+	}
+}
+
+func (r *Runner) run() {
+	for {
+		r.mu.Lock()
+		r.batch, r.ready = r.ready, r.batch[:0]
+		for _, t := range r.batch {
+			t.queued = false
+		}
+		if len(r.batch) > 1 {
+			slices.SortFunc(r.batch, func(a, b *Task) int {
+				if a.rank < b.rank {
+					return -1
+				}
+				return 1
+			})
+		}
+		r.mu.Unlock()
+		for i, t := range r.batch {
+			t.serve(&r.later)
+			r.batch[i] = nil
+		}
+		last := r.handOver()
+		r.mu.Lock()
+		if len(r.ready) > 0 {
+			r.mu.Unlock()
+			if last != nil {
+				r.group.Go(last)
+			}
+			continue
+		}
+		r.running = false
+		r.mu.Unlock()
+		if last != nil {
+			last()
+		}
+		return
+	}
+}
+
+// handOver starts what may block, but for the last of it.
+func (r *Runner) handOver() (last func()) {
+	for i, f := range r.later {
+		if last != nil {
+			r.group.Go(last)
+		}
+		last, r.later[i] = f, nil
+	}
+	r.later = r.later[:0]
+	return last
+}

@@ -1,0 +1,133 @@
+package lite
+
+import (
+	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/route"
+)
+
+// announceBatch is how many announcements go into one write.
+const announceBatch = 64
+
+// A watch is an announce stream of the peer: it is told of every change below
+// a prefix.
+type watch struct {
+	s      *session
+	prefix moq.Path
+	reader *route.AnnounceReader
+	out    *dialect.Outbox
+}
+
+// announce serves an ANNOUNCE_REQUEST until the peer ends it. It is never
+// refused by a reset: widespread peers end their session for that.
+func (r *request) announce() error {
+	s := r.s
+	var m announceRequest
+	if err := r.read(&m); err != nil {
+		return err
+	}
+	s.style.learn(m.Prefix)
+	if m.ExcludeHop != 0 {
+		s.home.SetHop(m.ExcludeHop)
+	}
+	if !s.budget.Watches.Take() {
+		return fatal{moq.Errorf(moq.CodeTooMany, "more than %d announce streams", s.cfg.Limits.Watches)}
+	}
+	defer s.budget.Watches.Release()
+	w := &watch{s: s, prefix: moq.ParsePath(m.Prefix)}
+	w.out = dialect.NewOutbox(s.runner, r.ordinal, r.Stream)
+	reader, err := s.home.Watch(w.prefix, m.ExcludeHop, w.out.Wake)
+	if err != nil { // out of scope: nothing is there, and nothing will be
+		w.out.Send(w.snapshot(nil))
+		r.closedByPeer()
+		w.out.Close()
+		return nil
+	}
+	w.out.Send(w.snapshot(reader.Drain(s.cfg.Limits.Announcements)))
+	w.reader = reader
+	w.out.Ask(w.changes)
+	r.closedByPeer()
+	reader.Close()
+	w.out.Close()
+	return nil
+}
+
+// snapshot returns the first reply: what is there now.
+func (w *watch) snapshot(all []route.Announcement) []byte {
+	p := w.s.p
+	var b []byte
+	var active uint64
+	var init announceInit
+	for _, a := range all {
+		suffix, ok := w.suffix(a.Path)
+		switch {
+		case !ok:
+		case p.AnnounceInit:
+			init.Suffixes = append(init.Suffixes, suffix)
+		default:
+			active++
+			b = w.append(b, true, suffix, a.Hops)
+		}
+	}
+	switch {
+	case p.AnnounceInit:
+		return init.append(nil, p)
+	case p.AnnounceOK:
+		ok := announceOK{Hop: w.s.hop, Active: active}
+		return append(ok.append(nil, p), b...)
+	}
+	return b
+}
+
+// changes returns the next batch of changes, for the outbox.
+func (w *watch) changes() []byte {
+	var b []byte
+	for len(b) == 0 {
+		batch := w.reader.Drain(announceBatch)
+		if len(batch) == 0 {
+			return nil
+		}
+		for _, a := range batch {
+			suffix, ok := w.suffix(a.Path)
+			if !ok {
+				continue
+			}
+			switch a.Change {
+			case route.Active:
+				b = w.append(b, true, suffix, a.Hops)
+			case route.Ended:
+				b = w.append(b, false, suffix, nil)
+			case route.Replaced:
+				b = w.append(b, false, suffix, nil)
+				b = w.append(b, true, suffix, a.Hops)
+			case route.Rerouted:
+				if w.s.p.Replace {
+					b = w.append(b, true, suffix, a.Hops)
+				}
+			}
+		}
+	}
+	return b
+}
+
+// suffix returns what follows the peer's prefix in a path. Names that moq-lite
+// cannot carry are not announced.
+func (w *watch) suffix(path moq.Path) (string, bool) {
+	rest, under := path.Under(w.prefix)
+	s, ok := rest.Slashed()
+	return s, ok && under
+}
+
+func (w *watch) append(b []byte, active bool, suffix string, hops []uint64) []byte {
+	m := announce{Active: active, Suffix: suffix}
+	if active {
+		m.Hops = hops
+		if w.s.p.Hops != HopsWithoutSender {
+			m.Hops = append(append(make([]uint64, 0, len(hops)+1), hops...), w.s.hop)
+		}
+		if len(m.Hops) > maxHops {
+			return b // too far away to be passed on
+		}
+	}
+	return m.append(b, w.s.p)
+}

@@ -1,0 +1,106 @@
+package lite
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/wire"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// fetch serves a FETCH: the frames of one group.
+func (r *request) fetch() error {
+	s := r.s
+	var m fetch
+	if err := r.read(&m); err != nil {
+		return err
+	}
+	s.style.learn(m.Path)
+	if !s.budget.Fetches.Take() {
+		return moq.Errorf(moq.CodeTooMany, "more than %d fetches at once", s.cfg.Limits.Fetches)
+	}
+	defer s.budget.Fetches.Release()
+	name := moq.FullTrackName{Path: moq.ParsePath(m.Path), Name: m.Track}
+	ctx, cancel := s.timeout(r.Context(), s.cfg.Limits.FetchTime, "the fetch took too long")
+	defer cancel()
+	reader, err := s.home.Fetch(ctx, moq.GroupFetch(name, m.Group, m.Priority))
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	if err := r.sendObjects(ctx, reader); err != nil {
+		return err
+	}
+	return r.finish()
+}
+
+// sendObjects writes the frames of a group. Its first group must exist.
+func (r *request) sendObjects(ctx context.Context, reader *moq.ObjectReader) error {
+	var prev *moq.Object
+	info, _ := reader.Track().Info()
+	for {
+		f, err := reader.Next(ctx)
+		switch {
+		case err == io.EOF && prev == nil && !reader.Track().Has(reader.Group()):
+			return moq.Errorf(moq.CodeNotFound, "no group %d", reader.Group())
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case f.Object == nil:
+			continue
+		}
+		if prev == nil {
+			info, _ = reader.Track().Info()
+		}
+		b := appendFrameHeader(make([]byte, 0, 16+f.Object.Size()), r.s.p, prev, f.Object, &info)
+		if _, err := r.Write(append(b, f.Object.Payload()...)); err != nil {
+			return err
+		}
+		prev = f.Object
+	}
+}
+
+// Fetch implements route.Source: it asks the peer for one group.
+func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectReader, error) {
+	rel, ok := s.home.Relative(req.Name.Path)
+	path, plain := s.path(rel)
+	switch {
+	case !ok || !plain:
+		return nil, moq.Errorf(moq.CodeNotFound, "%q is no name of this session", req.Name)
+	case !s.p.Fetch:
+		return nil, moq.Errorf(moq.CodeUnsupported, "%s has no FETCH", s.p.Token)
+	case req.Start.Group != req.End.Group:
+		return nil, moq.Errorf(moq.CodeUnsupported, "moq-lite fetches one group at a time")
+	}
+	t := moq.NewTrack(req.Name, s.cfg.Limits.Cache, nil)
+	info, err := s.TrackInfo(ctx, req.Name)
+	if err != nil {
+		return nil, err
+	}
+	t.SetInfo(info)
+	w, e := t.OpenSubgroup(req.Start.Group, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true}, time.Now())
+	if e != nil {
+		return nil, e
+	}
+	st, err := s.open(typeFetch, &fetch{Path: path, Track: req.Name.Name, Priority: req.Priority, Group: req.Start.Group})
+	if err != nil {
+		return nil, s.fromWire(err)
+	}
+	_ = st.Close()
+	timer := time.AfterFunc(s.cfg.Limits.FetchTime, func() { st.CancelRead(s.code(CodeTimeout)) })
+	s.group.Go(func() {
+		defer timer.Stop()
+		if err := readObjects(wire.NewStream(wire.RFC9000, st), s, w); err != nil {
+			st.CancelRead(s.code(codeOf(err)))
+			t.Fail(s.fromWire(err))
+			return
+		}
+		t.Finish(req.Start.Group + 1)
+	})
+	return t.Read(req.Start, req.End, func() { stop(s, st) }), nil
+}
+
+func stop(s *session, st quic.Stream) { st.CancelRead(s.code(CodeCancel)) }

@@ -1,0 +1,182 @@
+package lite
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/wire"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// updateReceive starts and stops the loops that accept groups: they run only
+// until SETUP is in and while we have a subscription.
+func (s *session) updateReceive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	need := len(s.ids) > 0 || s.p.SetupOnUni && !s.setupSeen
+	switch {
+	case s.closing:
+	case need && s.receive == nil:
+		ctx, cancel := context.WithCancel(s.ctx)
+		s.receive = cancel
+		s.group.Go(func() { s.acceptGroups(ctx) })
+		if s.p.Datagrams && s.conn.State().Datagrams {
+			s.group.Go(func() { s.receiveDatagrams(ctx) })
+		}
+	case !need && s.receive != nil:
+		s.receive()
+		s.receive = nil
+	}
+}
+
+func (s *session) acceptGroups(ctx context.Context) {
+	for {
+		st, err := s.conn.AcceptUniStream(ctx)
+		if err != nil {
+			return
+		}
+		u := &uniStream{s: s, ReceiveStream: st}
+		if !s.group.Go(u.handle) {
+			return
+		}
+	}
+}
+
+// A uniStream is a unidirectional stream that the peer opened.
+type uniStream struct {
+	quic.ReceiveStream
+	s  *session
+	in *wire.Stream
+}
+
+func (u *uniStream) handle() {
+	s := u.s
+	u.in = wire.NewStream(wire.RFC9000, u.ReceiveStream)
+	timer := time.AfterFunc(s.cfg.Limits.HeaderTime, func() { u.CancelRead(s.code(CodeTimeout)) })
+	err := u.dispatch(timer)
+	timer.Stop()
+	if err == nil {
+		return
+	}
+	var f fatal
+	if errors.As(err, &f) {
+		s.Close(err)
+	}
+	u.CancelRead(s.code(codeOf(err)))
+}
+
+func (u *uniStream) dispatch(timer *time.Timer) error {
+	t, err := u.in.Varint()
+	if err != nil {
+		return wire.UnexpectedEOF(err)
+	}
+	switch {
+	case t == typeGroup:
+		h, err := readGroupHeader(u.in, u.s.p)
+		timer.Stop()
+		if err != nil {
+			return err
+		}
+		return u.group(h)
+	case t == typeSetup && u.s.p.SetupOnUni:
+		m, err := readSetup(u.in, u.ReceiveStream, u.s.p, u.s.cfg.Limits.ControlBytes)
+		if err != nil {
+			return fatal{err}
+		}
+		return u.s.takeSetup(m)
+	}
+	return moq.Errorf(moq.CodeUnsupported, "unknown stream type %#x", t)
+}
+
+// group reads a group into the log of its track.
+func (u *uniStream) group(h groupHeader) error {
+	in, err := u.s.lookup(h.ID)
+	if err != nil {
+		return err
+	}
+	if !in.opened(u, h.Sequence) {
+		return moq.ErrCanceled
+	}
+	defer in.finished(u)
+	w, e := in.track.OpenSubgroup(h.Sequence, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true}, time.Now())
+	if e != nil {
+		return e
+	}
+	return readObjects(u.in, u.s, w)
+}
+
+// readObjects appends the frames of a stream to w until it ends.
+func readObjects(in *wire.Stream, s *session, w *moq.SubgroupWriter) error {
+	var h moq.ObjectHeader
+	stamp := int64(0)
+	for ; ; h.ID++ {
+		m, err := readFrameHeader(in, s.p)
+		if err == io.EOF {
+			if e := w.Finish(true); e != nil {
+				return e
+			}
+			return nil
+		}
+		if err == nil && s.p.Timestamps {
+			if stamp += m.Delta; stamp < 0 {
+				err = moq.Errorf(moq.CodeMalformed, "negative timestamp")
+			}
+			h.Timed, h.Timestamp = true, uint64(stamp)
+		}
+		if err == nil {
+			err = readPayload(in, w, h, m.Size)
+		}
+		if err != nil {
+			if isConn(err) {
+				w.Leave()
+			} else {
+				w.Reset(s.fromWire(err))
+			}
+			return err
+		}
+	}
+}
+
+func readPayload(in *wire.Stream, w *moq.SubgroupWriter, h moq.ObjectHeader, size uint64) error {
+	if e := w.Begin(h, size, time.Now()); e != nil {
+		return e
+	}
+	for {
+		buf := w.Space()
+		if len(buf) == 0 {
+			return nil
+		}
+		n, err := in.Read(buf)
+		if n > 0 {
+			if e := w.Advance(n); e != nil {
+				return e
+			}
+		}
+		if err != nil && w.Missing() > 0 {
+			return wire.UnexpectedEOF(err)
+		}
+	}
+}
+
+func (s *session) receiveDatagrams(ctx context.Context) {
+	for {
+		b, err := s.conn.ReceiveDatagram(ctx)
+		if err != nil {
+			return
+		}
+		var m datagram
+		if decode(b, s.p, &m) != nil {
+			continue
+		}
+		in, err := s.lookup(m.ID)
+		if err != nil {
+			continue // unknown or over: dropped in silence
+		}
+		if e := in.track.AddDatagram(m.Sequence, moq.ObjectHeader{Timed: true, Timestamp: m.Timestamp}, m.Payload, true, time.Now()); e == nil {
+			in.counted(m.Sequence)
+		}
+	}
+}

@@ -1,0 +1,522 @@
+package lite
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/wire"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// An incoming is one of our subscriptions: a track that the peer feeds.
+type incoming struct {
+	s     *session
+	track *moq.Track
+	path  string // as the peer writes it
+	name  string
+
+	// of the request loop
+	asked bool // TRACK was sent
+	sent  subscribeRange
+	prio  uint8
+	out   *dialect.Outbox
+	st    quic.Stream
+	id    uint64
+
+	// guarded by s.mu
+	known   bool // the track's info is known
+	queued  bool // in s.wanted
+	over    bool
+	streams map[*uniStream]struct{}
+	start   uint64              // every group below has come, or never will
+	seen    map[uint64]struct{} // groups above that have come
+	started bool
+	final   uint64
+	ends    bool // final is known
+	fin     bool // the peer has ended the subscription
+	timer   *time.Timer
+	quiet   bool
+}
+
+// Want implements route.Source.
+func (s *session) Want(t *moq.Track) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		t.Fail(moq.Errorf(moq.CodeDropped, "the session has ended"))
+		return
+	}
+	in := s.byTrack[t]
+	if in == nil {
+		rel, ok := s.home.Relative(t.Name().Path)
+		path, plain := s.path(rel)
+		if !ok || !plain {
+			s.mu.Unlock()
+			t.Fail(moq.Errorf(moq.CodeNotFound, "%q is no name of this session", t.Name()))
+			return
+		}
+		in = &incoming{s: s, track: t, path: path, name: t.Name().Name, streams: map[*uniStream]struct{}{}}
+		s.byTrack[t] = in
+	}
+	s.enqueue(in)
+	s.mu.Unlock()
+}
+
+// enqueue makes the request loop look at in. s.mu is held.
+func (s *session) enqueue(in *incoming) {
+	if in.queued || in.over {
+		return
+	}
+	in.queued = true
+	s.wanted = append(s.wanted, in)
+	if !s.requesting {
+		s.requesting = s.group.Go(s.request)
+	}
+}
+
+// request opens what is wanted, one after the other and in the order of names:
+// so what happens on the wire does not depend on who asked first.
+func (s *session) request() {
+	for {
+		s.mu.Lock()
+		if len(s.wanted) == 0 || s.closing {
+			s.requesting = false
+			s.mu.Unlock()
+			return
+		}
+		first := slices.MinFunc(s.wanted, func(a, b *incoming) int { return a.track.Name().Compare(b.track.Name()) })
+		s.wanted = slices.DeleteFunc(s.wanted, func(in *incoming) bool { return in == first })
+		first.queued = false
+		over := first.over
+		s.mu.Unlock()
+		if over {
+			continue
+		}
+		if err := first.advance(); err != nil && !isConn(err) {
+			s.endIncoming(first, s.fromWire(err))
+		}
+	}
+}
+
+// advance does the next step of a subscription.
+func (in *incoming) advance() error {
+	s := in.s
+	d := in.track.Demand()
+	if d.Readers == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	known := in.known
+	s.mu.Unlock()
+	switch {
+	case s.p.TrackStream && !known:
+		if in.asked {
+			return nil
+		}
+		in.asked = true
+		return in.askInfo()
+	case d.Paused && in.st == nil:
+		if !s.p.TrackStream { // there is no way to ask: say what is always true
+			in.setInfo(moq.TrackInfo{Timescale: defaultTimescale})
+		}
+		return nil
+	case in.st == nil:
+		return in.subscribe(d)
+	case s.p.SubscribeParams && !d.Paused:
+		if r := rangeOf(d); r != in.sent || d.Priority != in.prio {
+			r.Start = in.sent.Start // it never goes back
+			in.sent, in.prio = r, d.Priority
+			m := subscribeUpdate{Priority: d.Priority, subscribeRange: r}
+			in.out.Send(m.append(nil, s.p))
+		}
+	}
+	return nil
+}
+
+func (in *incoming) setInfo(info moq.TrackInfo) {
+	in.s.mu.Lock()
+	first := !in.known
+	in.known = true
+	in.s.mu.Unlock()
+	if first {
+		if _, known := in.track.Info(); !known {
+			in.track.SetInfo(info)
+		}
+	}
+}
+
+func rangeOf(d moq.Demand) subscribeRange {
+	r := subscribeRange{Ordered: d.Order == moq.Ascending, MaxLatency: d.MaxLatency}
+	if d.From == moq.FromAbsolute {
+		r.Start = some(d.Start.Group)
+	}
+	if d.Ends {
+		r.End = some(d.End.Group)
+	}
+	return r
+}
+
+// askInfo sends TRACK and reads the answer in a goroutine.
+func (in *incoming) askInfo() error {
+	s := in.s
+	m := track{Path: in.path, Track: in.name}
+	st, err := s.open(typeTrack, &m)
+	if err != nil {
+		return err
+	}
+	_ = st.Close()
+	s.group.Go(func() {
+		info, err := s.readInfo(st)
+		switch {
+		case err == nil:
+			in.setInfo(info)
+			s.mu.Lock()
+			s.enqueue(in)
+			s.mu.Unlock()
+		case !isConn(err):
+			s.endIncoming(in, s.fromWire(err))
+		}
+	})
+	return nil
+}
+
+func (s *session) readInfo(st quic.Stream) (moq.TrackInfo, error) {
+	timer := time.AfterFunc(s.cfg.RequestTimeout, func() { st.CancelRead(s.code(CodeTimeout)) })
+	defer timer.Stop()
+	var m trackInfo
+	err := wire.UnexpectedEOF(readMessage(wire.NewStream(wire.RFC9000, st), s.p, s.cfg.Limits.ControlBytes, &m))
+	st.CancelRead(s.code(CodeCancel))
+	info := moq.TrackInfo{Priority: m.Priority, MaxAge: m.MaxLatency, Timescale: m.Timescale}
+	if m.Ordered {
+		info.Order = moq.Ascending
+	}
+	return info, err
+}
+
+// open opens a request stream and writes its type and first message.
+func (s *session) open(t uint64, m message) (quic.Stream, error) {
+	st, err := s.conn.OpenStream(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := appendVarint(nil, t)
+	if m != nil {
+		b = m.append(b, s.p)
+	}
+	if _, err := st.Write(b); err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+// subscribe sends SUBSCRIBE; the id is known before the peer can use it. A
+// track that had another source goes on where that stopped.
+func (in *incoming) subscribe(d moq.Demand) error {
+	s := in.s
+	in.sent, in.prio = rangeOf(d), d.Priority
+	if group, ok := in.track.Resume(); ok {
+		in.sent.Start = some(group)
+	}
+	s.mu.Lock()
+	if in.over {
+		s.mu.Unlock()
+		return nil
+	}
+	in.id = s.nextID
+	s.nextID++
+	s.ids[in.id] = in
+	s.mu.Unlock()
+	s.updateReceive()
+	m := subscribe{ID: in.id, Path: in.path, Track: in.name, Priority: d.Priority, subscribeRange: in.sent}
+	st, err := s.open(typeSubscribe, &m)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	in.st, in.out = st, dialect.NewOutbox(s.runner, 1<<62|in.id, st)
+	over := in.over
+	s.mu.Unlock()
+	if over {
+		in.cancel()
+		return nil
+	}
+	s.group.Go(func() { in.respond(wire.NewStream(wire.RFC9000, st)) })
+	return nil
+}
+
+// responses reads what the publisher says until it ends the stream.
+func (in *incoming) responses(ws *wire.Stream) error {
+	s := in.s
+	var timer *time.Timer
+	if !s.p.StartEnd {
+		timer = time.AfterFunc(s.cfg.RequestTimeout, func() { in.st.CancelRead(s.code(CodeTimeout)) })
+		defer timer.Stop()
+	}
+	for {
+		m, err := readResponse(ws, s.p, s.cfg.Limits.ControlBytes)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch m := m.(type) {
+		case *subscribeOK:
+			timer.Stop()
+			info := moq.TrackInfo{Priority: m.Priority, MaxAge: m.MaxLatency, Timescale: defaultTimescale}
+			if m.Ordered {
+				info.Order = moq.Ascending
+			}
+			in.setInfo(info)
+		case *subscribeStart:
+			s.mu.Lock()
+			if !in.started {
+				in.start, in.started = m.Group, true
+				in.settle()
+			}
+			s.mu.Unlock()
+		case *subscribeEnd:
+			in.published(m.Group, true)
+		case *subscribeDrop:
+			in.dropped(m)
+		}
+	}
+}
+
+func (in *incoming) dropped(m *subscribeDrop) {
+	s := in.s
+	start, end := m.Start, m.End
+	if s.style.v.Load() == styleSlash && !s.p.StartEnd && start > 0 && end > 0 {
+		start, end = start-1, end-1 // such peers write n+1
+	}
+	if end < start || end-start >= 1<<16 {
+		return
+	}
+	in.track.Absent(start, end, time.Now())
+	for g := start; ; g++ {
+		in.counted(g)
+		if g == end {
+			return
+		}
+	}
+}
+
+// lookup returns the subscription with the id, for a group that has come.
+func (s *session) lookup(id uint64) (*incoming, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in := s.ids[id]; in != nil {
+		return in, nil
+	}
+	return nil, moq.Errorf(moq.CodeCanceled, "no subscription has the id %d", id)
+}
+
+// opened notes a group stream; false says that the subscription is over.
+func (in *incoming) opened(u *uniStream, group uint64) bool {
+	s := in.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.over || in.ends && group >= in.final {
+		return false
+	}
+	in.streams[u] = struct{}{}
+	in.note(group)
+	in.quiet = false
+	return true
+}
+
+func (in *incoming) note(group uint64) {
+	if !in.s.p.StartEnd || in.started && group < in.start || len(in.seen) >= maxSeen {
+		return
+	}
+	if in.seen == nil {
+		in.seen = map[uint64]struct{}{}
+	}
+	in.seen[group] = struct{}{}
+	in.settle()
+}
+
+// settle moves the start past the groups that have come.
+func (in *incoming) settle() {
+	for in.started {
+		if _, ok := in.seen[in.start]; !ok {
+			return
+		}
+		delete(in.seen, in.start)
+		in.start++
+	}
+}
+
+// maxSeen bounds how many groups are remembered beyond one that is missing.
+const maxSeen = 4096
+
+// counted notes a group that came without a stream.
+func (in *incoming) counted(group uint64) {
+	in.s.mu.Lock()
+	in.note(group)
+	in.s.mu.Unlock()
+	in.checkEnd()
+}
+
+// finished notes that a group stream has ended.
+func (in *incoming) finished(u *uniStream) {
+	in.s.mu.Lock()
+	delete(in.streams, u)
+	in.s.mu.Unlock()
+	in.checkEnd()
+}
+
+// published notes END (known) or FIN. Groups may still be under way: the track
+// finishes when all are there, or when none has come for a while.
+func (in *incoming) published(final uint64, known bool) {
+	s := in.s
+	s.mu.Lock()
+	if known && !in.ends {
+		in.ends, in.final = true, final
+	}
+	if !known {
+		in.fin, in.quiet = true, true
+	}
+	if in.timer == nil && !in.over && !s.closing {
+		in.timer = time.AfterFunc(s.cfg.Limits.ParkTime, in.graceOver)
+	}
+	s.mu.Unlock()
+	in.checkEnd()
+}
+
+func (in *incoming) graceOver() {
+	s := in.s
+	s.mu.Lock()
+	if in.over || s.closing {
+		s.mu.Unlock()
+		return
+	}
+	if len(in.streams) > 0 || !in.quiet || !in.fin {
+		in.quiet = true
+		in.timer.Reset(s.cfg.Limits.ParkTime)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	in.finish()
+}
+
+// checkEnd finishes the track once every group that exists is complete.
+func (in *incoming) checkEnd() {
+	s := in.s
+	s.mu.Lock()
+	done := in.ends && !in.over && !s.closing && len(in.streams) == 0 && in.complete()
+	s.mu.Unlock()
+	if done {
+		in.finish()
+	}
+}
+
+func (in *incoming) complete() bool {
+	return in.final == 0 || in.started && in.start >= in.final
+}
+
+// finish ends the track well.
+func (in *incoming) finish() {
+	s := in.s
+	s.mu.Lock()
+	final, known := in.final, in.ends
+	s.mu.Unlock()
+	if !known {
+		if l, ok := in.track.Largest(); ok {
+			final = l.Group + 1
+		}
+	}
+	in.track.Finish(final)
+	s.endIncoming(in, nil)
+}
+
+// endIncoming forgets a subscription and fails its track with why, if that is
+// not nil.
+func (s *session) endIncoming(in *incoming, why *moq.Error) {
+	if !s.forget(in) {
+		return
+	}
+	if why != nil {
+		in.track.Fail(why)
+	}
+	in.cancel()
+	s.updateReceive()
+}
+
+func (s *session) forget(in *incoming) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.over || s.closing {
+		return false
+	}
+	in.over = true
+	if in.timer != nil {
+		in.timer.Stop()
+	}
+	delete(s.byTrack, in.track)
+	if s.ids[in.id] == in {
+		delete(s.ids, in.id)
+	}
+	return true
+}
+
+// cancel ends the streams of a subscription that is over.
+func (in *incoming) cancel() {
+	s := in.s
+	s.mu.Lock()
+	streams := make([]*uniStream, 0, len(in.streams))
+	for u := range in.streams {
+		streams = append(streams, u)
+	}
+	st, out := in.st, in.out
+	s.mu.Unlock()
+	for _, u := range streams {
+		u.CancelRead(s.code(CodeCancel))
+	}
+	if st != nil {
+		out.Close()
+		st.CancelRead(s.code(CodeCancel))
+	}
+}
+
+// Drop implements route.Source.
+func (s *session) Drop(t *moq.Track) {
+	s.mu.Lock()
+	in := s.byTrack[t]
+	s.mu.Unlock()
+	if in != nil {
+		s.endIncoming(in, nil)
+	}
+}
+
+// TrackInfo implements dialect.Peer.
+func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.TrackInfo, error) {
+	rel, _ := s.home.Relative(name.Path)
+	path, ok := s.path(rel)
+	if !ok {
+		return moq.TrackInfo{}, moq.Errorf(moq.CodeNotFound, "moq-lite cannot carry %q", name)
+	}
+	if !s.p.TrackStream {
+		return moq.TrackInfo{Timescale: defaultTimescale}, nil
+	}
+	m := track{Path: path, Track: name.Name}
+	st, err := s.open(typeTrack, &m)
+	if err != nil {
+		return moq.TrackInfo{}, s.fromWire(err)
+	}
+	_ = st.Close()
+	defer context.AfterFunc(ctx, func() { st.CancelRead(s.code(CodeCancel)) })()
+	info, err := s.readInfo(st)
+	if err != nil {
+		return info, s.fromWire(err)
+	}
+	return info, nil
+}
+
+// Publish implements dialect.Peer.
+func (s *session) Publish(context.Context, *moq.Track) error { return moq.ErrUnsupported }
