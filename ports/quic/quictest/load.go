@@ -52,6 +52,9 @@ func manyStreams(p *pipe) {
 					if err != io.EOF {
 						return err
 					}
+					if len(data) < 2 {
+						return fmt.Errorf("a stream of %d bytes, which nobody sent", len(data))
+					}
 					i := int(data[0])<<8 | int(data[1])
 					if i >= n || seen[i] || !bytes.Equal(data[2:], pattern(i, i*7)) {
 						return fmt.Errorf("stream %d came twice or changed", i)
