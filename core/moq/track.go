@@ -124,13 +124,14 @@ func (t *Track) Resume() (group uint64, ok bool) {
 	if len(t.groups) == 0 {
 		return 0, false
 	}
-	g := t.groups[len(t.groups)-1]
-	for _, sg := range g.subgroups {
-		if sg.state == open {
-			return g.Sequence, true
+	for _, g := range t.groups {
+		for _, sg := range g.subgroups {
+			if sg.state == open {
+				return g.Sequence, true
+			}
 		}
 	}
-	return g.Sequence + 1, true
+	return after(t.groups[len(t.groups)-1].Sequence), true
 }
 
 // Demand returns what all readers of the track want together.

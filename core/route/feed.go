@@ -13,7 +13,8 @@ type feed struct {
 	track   *moq.Track
 	content *content
 	pub     *Publication // nil: orphan
-	idle    time.Time    // since when nobody reads it
+	serial  uint64
+	idle    time.Time // since when nobody reads it
 }
 
 func (f *feed) forget(m *Mux) {
@@ -43,13 +44,17 @@ func (c *content) orphans() []*feed {
 
 // Subscribe returns a reader of a track, by a name relative to the view; wake
 // as moq.Track.Subscribe. Subscribers share the tracks. A subscription to a
-// broadcast that nobody has announced waits for Config.Patience.
+// broadcast that nobody has announced waits for Config.Patience from the first
+// such subscription on.
 func (v *View) Subscribe(name moq.FullTrackName, s moq.Subscription, now time.Time, wake func()) (*moq.TrackReader, error) {
-	if err := v.allow(OpSubscribe, name.Path); err != nil {
+	if err := v.check(OpSubscribe, name.Path); err != nil {
 		return nil, err
 	}
 	name.Path = v.root.Join(name.Path)
 	for {
+		if t := v.produced(name); t != nil {
+			return t.Subscribe(s, wake), nil
+		}
 		f := v.feedFor(name, now)
 		if f == nil {
 			return nil, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", name.Path)
@@ -60,6 +65,25 @@ func (v *View) Subscribe(name moq.FullTrackName, s moq.Subscription, now time.Ti
 		}
 		r.Close() // a Sweep dropped the idle track in between
 	}
+}
+
+// produced returns the track of a producer in this process, which needs no
+// feed.
+func (v *View) produced(name moq.FullTrackName) *moq.Track {
+	p := v.publication(name)
+	if p == nil {
+		return nil
+	}
+	return p.source.Track(name)
+}
+
+func (v *View) publication(name moq.FullTrackName) *Publication {
+	v.mux.mu.Lock()
+	defer v.mux.mu.Unlock()
+	if c := v.mux.lookup(name.Path); c != nil {
+		return v.best(c, name.Path)
+	}
+	return nil
 }
 
 func (v *View) feedFor(name moq.FullTrackName, now time.Time) *feed {
@@ -96,8 +120,9 @@ func (m *Mux) await(path moq.Path, now time.Time) *content {
 			return c
 		}
 	}
+	m.serial++
 	c := &content{
-		path: path, waiting: true, deadline: now.Add(m.conf.Patience),
+		path: path, serial: m.serial, waiting: true, deadline: now.Add(m.conf.Patience),
 		feeds: map[moq.FullTrackName][]*feed{},
 	}
 	n.contents = append([]*content{c}, n.contents...)
@@ -135,7 +160,8 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 	if pub == nil && len(c.pubs) > 0 {
 		return nil
 	}
-	f := &feed{content: c, pub: pub}
+	m.serial++
+	f := &feed{content: c, pub: pub, serial: m.serial}
 	f.track = moq.NewTrack(name, m.conf.Cache, m.demandChanged)
 	m.feeds[f.track] = f
 	c.feeds[name] = append(c.feeds[name], f)
@@ -157,7 +183,7 @@ func (m *Mux) demandChanged(t *moq.Track) {
 	}
 	m.mu.Unlock()
 	if s != nil {
-		s.Want(t)
+		m.tell(s, t)
 	}
 	if idle {
 		m.ring(time.Time{})
@@ -174,7 +200,7 @@ func (m *Mux) Release(t *moq.Track, s Source) bool {
 	if f == nil {
 		return false
 	}
-	if f.pub == nil || !f.pub.gone && f.pub.source != s {
+	if f.pub == nil || f.pub.source != s {
 		return true
 	}
 	f.forget(m)
@@ -184,7 +210,7 @@ func (m *Mux) Release(t *moq.Track, s Source) bool {
 // Fetch returns a reader of objects of the past, by a name relative to the
 // view: from the cache, otherwise from the source.
 func (v *View) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader, error) {
-	if err := v.allow(OpSubscribe, r.Name.Path); err != nil {
+	if err := v.check(OpSubscribe, r.Name.Path); err != nil {
 		return nil, err
 	}
 	r.Name.Path = v.root.Join(r.Name.Path)
@@ -204,8 +230,11 @@ func (v *View) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader
 		}
 	}
 	m.mu.Unlock()
+	if source != nil && cached == nil {
+		cached = source.Track(r.Name)
+	}
 	switch {
-	case cached != nil && r.Start.Group == r.End.Group:
+	case cached != nil && (source == nil || r.Start.Group == r.End.Group):
 		return cached.Read(r.Start, r.End, nil), nil
 	case source != nil:
 		return source.Fetch(ctx, r)

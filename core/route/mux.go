@@ -4,7 +4,9 @@
 package route
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,14 +14,20 @@ import (
 )
 
 // A Source is where the objects of a publication come from: a session, or a
-// handler in this process. Its methods must not block, but for Fetch.
+// handler in this process. Its methods must not block, but for Fetch. Sources
+// are compared: use a pointer.
 type Source interface {
+	// Track returns the track of an absolute name where it exists already: a
+	// producer's own log. nil makes the Mux make one that Want is told of.
+	Track(name moq.FullTrackName) *moq.Track
 	// Want says that the track has demand or that its demand has changed:
-	// look at t.Demand. A demand that is paused asks for the info only. The
-	// source appends to t until it is told to Drop it, and ends it with
-	// Finish or Fail.
+	// look at t.Demand. A demand that is paused asks for the info only; one
+	// without readers may come back until Drop. The source appends to t until
+	// it is told to Drop it, and ends it with Finish or Fail. Want can be
+	// called again, and after Drop.
 	Want(t *moq.Track)
-	// Drop says that t is not wanted any more.
+	// Drop says that t is not wanted any more from this source: another one
+	// may be writing it now. It can be called again, and without Want.
 	Drop(t *moq.Track)
 	// Fetch asks for objects of the past and blocks until the first answer.
 	Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader, error)
@@ -129,32 +137,33 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 	}
 	var calls calls
 	m.mu.Lock()
+	var ended []*content
 	for c := range m.fading {
 		if now.Before(c.deadline) {
 			later(c.deadline)
-			continue
+		} else {
+			ended = append(ended, c)
 		}
+	}
+	slices.SortFunc(ended, func(a, b *content) int { return cmp.Compare(a.serial, b.serial) })
+	for _, c := range ended {
 		m.endContent(c, &calls)
 	}
-	for t, f := range m.feeds {
-		if t.Demand().Readers > 0 {
-			f.idle = time.Time{}
-			continue
-		}
-		if f.idle.IsZero() {
-			f.idle = now
-		}
-		due := f.idle.Add(max(0, m.conf.Idle))
-		if _, err := t.Ended(); err != nil {
-			due = now
-		}
-		if now.Before(due) {
+	var idle []*feed
+	for _, f := range m.feeds {
+		switch due := f.due(now, m.conf.Idle); {
+		case due.IsZero():
+		case now.Before(due):
 			later(due)
-			continue
+		default:
+			idle = append(idle, f)
 		}
+	}
+	slices.SortFunc(idle, func(a, b *feed) int { return cmp.Compare(a.serial, b.serial) })
+	for _, f := range idle {
 		f.forget(m)
 		if f.pub != nil {
-			calls.drop(f.pub.source, t)
+			calls.drop(m, f.pub.source, f.track)
 		}
 	}
 	m.mu.Unlock()
@@ -162,13 +171,53 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 	return next
 }
 
+// due returns when the feed is to be dropped; the zero time while it is read.
+func (f *feed) due(now time.Time, patience time.Duration) time.Time {
+	if f.track.Demand().Readers > 0 {
+		f.idle = time.Time{}
+		return f.idle
+	}
+	if f.idle.IsZero() {
+		f.idle = now
+	}
+	if _, err := f.track.Ended(); err != nil {
+		return now
+	}
+	return f.idle.Add(max(0, patience))
+}
+
+// tell makes the source believe what is true of its track. Calls for one track
+// may overtake each other, so whoever makes one looks again afterwards: the
+// last one that the source sees is right.
+func (m *Mux) tell(s Source, t *moq.Track) {
+	for wanted := m.feeding(s, t); ; {
+		if wanted {
+			s.Want(t)
+		} else {
+			s.Drop(t)
+		}
+		now := m.feeding(s, t)
+		if now == wanted {
+			return
+		}
+		wanted = now
+	}
+}
+
+func (m *Mux) feeding(s Source, t *moq.Track) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.feeds[t]
+	return f != nil && f.pub != nil && f.pub.source == s
+}
+
 // calls are what must be done once the lock is released.
 type calls []func()
 
-func (c *calls) add(f func())                    { *c = append(*c, f) }
-func (c *calls) want(s Source, t *moq.Track)     { c.add(func() { s.Want(t) }) }
-func (c *calls) drop(s Source, t *moq.Track)     { c.add(func() { s.Drop(t) }) }
-func (c *calls) fail(t *moq.Track, e *moq.Error) { c.add(func() { t.Fail(e) }) }
+func (c *calls) add(f func())                        { *c = append(*c, f) }
+func (c *calls) want(m *Mux, s Source, t *moq.Track) { c.add(func() { m.tell(s, t) }) }
+func (c *calls) drop(m *Mux, s Source, t *moq.Track) { c.add(func() { m.tell(s, t) }) }
+func (c *calls) fail(t *moq.Track, e *moq.Error)     { c.add(func() { t.Fail(e) }) }
 
 func (c calls) run() {
 	for _, f := range c {

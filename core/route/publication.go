@@ -27,17 +27,9 @@ func (r Route) origin() uint64 {
 	return r.Hops[0]
 }
 
-// A content is what one origin publishes under a path. Publications with the
-// same non-zero origin carry the same content and stand by for each other.
-type content struct {
-	path     moq.Path
-	origin   uint64
-	pubs     []*Publication // the best one first
-	last     *Publication   // the one that vanished last, while lingering
-	waiting  bool           // no publication so far: subscribers wait for one
-	ended    bool
-	deadline time.Time // of waiting and lingering
-	feeds    map[moq.FullTrackName][]*feed
+// sameOrigin reports whether both routes are known to lead to one publisher.
+func (r Route) sameOrigin(q Route) bool {
+	return r.origin() == q.origin() && (r.origin() != 0 || len(r.Hops)+len(q.Hops) == 0)
 }
 
 // A Publication is the entry of one source under one path.
@@ -57,7 +49,7 @@ type Publication struct {
 // Publish enters a source under path, relative to the view. A hop list that
 // contains this node is refused with CodeDuplicate: it is a reflection.
 func (v *View) Publish(path moq.Path, r Route, s Source) (*Publication, error) {
-	if err := v.allow(OpPublish, path); err != nil {
+	if err := v.check(OpPublish, path); err != nil {
 		return nil, err
 	}
 	m := v.mux
@@ -88,9 +80,9 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 	m.serial++
 	p.route, p.serial, p.key = r, m.serial, routeKey(p.path, r.Hops)
 	n := m.root.at(p.path)
-	c := n.join(p)
+	c := n.join(p, m.serial)
 	p.content = c
-	c.waiting, c.last = false, nil
+	c.waiting, c.last, c.deadline = false, nil, time.Time{}
 	delete(m.fading, c)
 	c.pubs = append(c.pubs, p)
 	c.rank()
@@ -103,41 +95,13 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 			m.failFeeds(old, moq.Errorf(moq.CodeReplaced, "another publisher took %q over", p.path), calls)
 		}
 	}
-	for _, f := range c.orphans() {
-		f.pub = p
-		calls.want(p.source, f.track)
-	}
+	m.adopt(c, calls)
+	m.adoptBelow(p, calls)
 	m.changed(p.path, calls)
 }
 
-// join returns the content of n that p carries, made if needed, as the newest.
-func (n *node) join(p *Publication) *content {
-	for _, c := range n.contents {
-		if c.waiting || c.origin == p.route.origin() && c.origin != 0 {
-			c.origin = p.route.origin()
-			return c
-		}
-	}
-	c := &content{path: p.path, origin: p.route.origin(), feeds: map[moq.FullTrackName][]*feed{}}
-	n.contents = append(n.contents, c)
-	return c
-}
-
-// rank sorts the publications: fewer hops, then the lower key, then the newest.
-func (c *content) rank() {
-	slices.SortFunc(c.pubs, func(a, b *Publication) int {
-		switch {
-		case len(a.route.Hops) != len(b.route.Hops):
-			return len(a.route.Hops) - len(b.route.Hops)
-		case a.key != b.key:
-			if a.key < b.key {
-				return -1
-			}
-			return 1
-		}
-		return int(b.serial) - int(a.serial)
-	})
-}
+// serves reports whether the tracks of path are to be had from p.
+func (p *Publication) serves(path moq.Path) bool { return p.path == path || p.route.Prefix }
 
 // routeKey is FNV-1a over the path and the hops, with the constants that
 // other implementations use, so that mixed clusters choose alike.
@@ -157,8 +121,8 @@ func routeKey(p moq.Path, hops []uint64) uint64 {
 	return h
 }
 
-// Update replaces the route. Another origin is other content: the old one
-// ends and a new one starts.
+// Update replaces the route. Another origin, or an unknown one, is other
+// content: the old one ends and a new one starts.
 func (p *Publication) Update(r Route) error {
 	m := p.mux
 	if err := m.checkHops(r.Hops); err != nil {
@@ -169,10 +133,11 @@ func (p *Publication) Update(r Route) error {
 	m.mu.Lock()
 	switch {
 	case p.gone:
-	case r.origin() == p.route.origin() && r.origin() != 0:
+	case r.sameOrigin(p.route):
 		p.route, p.key = r, routeKey(p.path, r.Hops)
 		p.version++
 		p.content.rank()
+		m.adoptBelow(p, &calls)
 		m.changed(p.path, &calls)
 	default:
 		m.leave(p)
@@ -230,7 +195,8 @@ func (p *Publication) Lose(now time.Time) {
 		case m.conf.Linger > 0 && !p.route.Hidden && m.alone(c):
 			c.last, c.deadline = p, now.Add(m.conf.Linger)
 			m.fading[c] = struct{}{}
-			calls.add(func() { m.ring(c.deadline) })
+			due := c.deadline
+			calls.add(func() { m.ring(due) })
 		default:
 			m.endContent(c, &calls)
 		}
@@ -250,54 +216,4 @@ func (m *Mux) alone(c *content) bool {
 func (m *Mux) leave(p *Publication) {
 	c := p.content
 	c.pubs = slices.DeleteFunc(c.pubs, func(q *Publication) bool { return q == p })
-}
-
-// reroute gives the feeds of p, which has left, to the next best publication,
-// or leaves them orphans.
-func (m *Mux) reroute(p *Publication, calls *calls) {
-	for _, f := range p.content.sorted() {
-		if f.pub != p {
-			continue
-		}
-		f.pub = nil
-		if len(p.content.pubs) > 0 {
-			f.pub = p.content.pubs[0]
-			calls.drop(p.source, f.track)
-			calls.want(f.pub.source, f.track)
-		}
-	}
-}
-
-// endContent removes a content that has no publication. Its feeds that still
-// have a source go on without a name; orphans fail.
-func (m *Mux) endContent(c *content, calls *calls) {
-	delete(m.fading, c)
-	if c.ended {
-		return
-	}
-	c.ended = true
-	if n := m.root.find(c.path); n != nil {
-		n.remove(c)
-	}
-	why := moq.Errorf(moq.CodeDropped, "the publisher of %q vanished", c.path)
-	if c.waiting {
-		why = moq.Errorf(moq.CodeNotFound, "nobody publishes %q", c.path)
-	}
-	for _, f := range c.orphans() {
-		f.forget(m)
-		calls.fail(f.track, why)
-	}
-	m.changed(c.path, calls)
-	m.root.prune(c.path)
-}
-
-// failFeeds ends every feed of the content with an error.
-func (m *Mux) failFeeds(c *content, why *moq.Error, calls *calls) {
-	for _, f := range c.sorted() {
-		f.forget(m)
-		if f.pub != nil {
-			calls.drop(f.pub.source, f.track)
-		}
-		calls.fail(f.track, why)
-	}
 }

@@ -45,8 +45,7 @@ func (n *node) at(p moq.Path) *node {
 }
 
 // along calls visit for every existing node from the root to the path, with
-// the number of fields that lead to it, and reports whether the last one
-// exists.
+// the number of fields that lead to it.
 func (n *node) along(p moq.Path, visit func(n *node, depth int)) {
 	visit(n, 0)
 	for i, f := range p.Fields() {

@@ -72,10 +72,23 @@ func (v *View) Root() moq.Path { return v.root }
 func (v *View) Relative(p moq.Path) (moq.Path, bool) { return p.Under(v.root) }
 
 // SetHop sets the id of the peer's node: routes through it do not suit it.
+// Set it before the first Watch: what a reader has been told is not looked at
+// again.
 func (v *View) SetHop(hop uint64) {
 	v.mux.mu.Lock()
 	v.hop = hop
 	v.mux.mu.Unlock()
+}
+
+// maxDepth is how many fields a path may have, the root included.
+const maxDepth = 64
+
+// check reports why the session may not do op.
+func (v *View) check(op Op, path moq.Path) error {
+	if d := v.root.Len() + path.Len(); d > maxDepth {
+		return moq.Errorf(moq.CodeTooLarge, "a path of %d fields; the limit is %d", d, maxDepth)
+	}
+	return v.allow(op, path)
 }
 
 // suits reports whether objects may reach the viewer over p.
@@ -89,7 +102,7 @@ func (v *View) suits(p *Publication) bool {
 // best returns the best publication of c for the viewer that serves path.
 func (v *View) best(c *content, path moq.Path) *Publication {
 	for _, p := range c.pubs {
-		if v.suits(p) && (p.path == path || p.route.Prefix) {
+		if v.suits(p) && p.serves(path) {
 			return p
 		}
 	}

@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -42,24 +43,27 @@ type AnnounceReader struct {
 	exclude uint64
 	sent    map[moq.Path]sent
 	dirty   map[moq.Path]struct{}
+	queue   []moq.Path    // taken from dirty, in order
 	notify  chan struct{} // of who waits in Next
 	batch   []Announcement
 	err     error // after Close or Fail
 	onEnd   func()
 }
 
+// A sent is what was said of a path: serials, so that nothing is kept alive.
 type sent struct {
-	content *content
-	pub     *Publication
+	content uint64
+	pub     uint64
 	version int
 }
 
 // Watch returns a reader of the broadcasts below prefix, which is relative to
 // the view. What exists is its first batch. Routes through the node exclude,
 // if that is not 0, are not offered. wake is called without locks held when
-// there may be something new, at most once between two calls of Drain.
+// there may be something new, at most once between two calls of Drain, for the
+// first of which it is not waited; a last wake may come after Close.
 func (v *View) Watch(prefix moq.Path, exclude uint64, wake func()) (*AnnounceReader, error) {
-	if err := v.allow(OpWatch, prefix); err != nil {
+	if err := v.check(OpWatch, prefix); err != nil {
 		return nil, err
 	}
 	r := &AnnounceReader{
@@ -80,10 +84,18 @@ func (v *View) Watch(prefix moq.Path, exclude uint64, wake func()) (*AnnounceRea
 	return r, nil
 }
 
-// changed marks the path for everybody who watches it.
+// changed marks the path for everybody who watches it. What came and went
+// before a reader was told of it leaves no trace, so that names which nobody
+// drains cost nothing.
 func (m *Mux) changed(path moq.Path, calls *calls) {
+	n := m.root.find(path)
+	gone := n == nil || n.active() == nil
 	m.root.along(path, func(n *node, _ int) {
 		for _, r := range n.watchers {
+			if _, said := r.sent[path]; gone && !said {
+				delete(r.dirty, path)
+				continue
+			}
 			r.dirty[path] = struct{}{}
 			if r.notify != nil {
 				close(r.notify)
@@ -103,25 +115,29 @@ func (r *AnnounceReader) Drain(limit int) []Announcement {
 	m := r.view.mux
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(r.dirty) == 0 || r.err != nil {
+	if r.err != nil {
 		return nil
 	}
-	paths := make([]moq.Path, 0, len(r.dirty))
-	for p := range r.dirty {
-		paths = append(paths, p)
-	}
-	slices.Sort(paths)
 	var out []Announcement
-	for _, p := range paths {
-		if len(out) == limit {
-			break
-		}
-		delete(r.dirty, p)
+	for len(out) < limit && r.refill() {
+		p := r.queue[0]
+		r.queue = r.queue[1:]
 		if a, ok := r.look(p); ok {
 			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// refill moves what is dirty to an empty queue: a long list is sorted once,
+// however small the steps in which it is read.
+func (r *AnnounceReader) refill() bool {
+	if len(r.queue) > 0 {
+		return true
+	}
+	r.queue = slices.Sorted(maps.Keys(r.dirty))
+	clear(r.dirty)
+	return len(r.queue) > 0
 }
 
 // look compares what is true of a path with what was said of it.
@@ -134,7 +150,7 @@ func (r *AnnounceReader) look(p moq.Path) (a Announcement, ok bool) {
 		a.Change = Ended
 		return a, had
 	}
-	now := sent{pub.content, pub, pub.version}
+	now := sent{pub.content.serial, pub.serial, pub.version}
 	r.sent[p] = now
 	a.Hops = pub.route.Hops
 	switch {
@@ -165,7 +181,12 @@ func (r *AnnounceReader) offer(p moq.Path) *Publication {
 		pubs = []*Publication{c.last}
 	}
 	for _, pub := range pubs {
-		if r.view.suits(pub) && !pub.route.Hidden && (r.exclude == 0 || !slices.Contains(pub.route.Hops, r.exclude)) {
+		hops := pub.route.Hops
+		switch {
+		case pub.route.Hidden, !r.view.suits(pub):
+		case r.exclude != 0 && slices.Contains(hops, r.exclude):
+		case r.view.peer != nil && len(hops) >= r.view.mux.conf.MaxHops: // with this node, too long for the peer
+		default:
 			return pub
 		}
 	}
@@ -242,6 +263,7 @@ func (r *AnnounceReader) end(err error) (onEnd func()) {
 		return nil
 	}
 	r.err = err
+	r.sent, r.dirty, r.queue = nil, nil, nil
 	if r.notify != nil {
 		close(r.notify)
 		r.notify = nil

@@ -1,0 +1,153 @@
+package route
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// A content is what one origin publishes under a path. Publications with the
+// same non-zero origin carry the same content and stand by for each other.
+type content struct {
+	path     moq.Path
+	serial   uint64
+	origin   uint64
+	pubs     []*Publication // the best one first
+	last     *Publication   // the one that vanished last, while lingering
+	waiting  bool           // no publication so far: subscribers wait for one
+	ended    bool
+	deadline time.Time // of waiting and lingering
+	feeds    map[moq.FullTrackName][]*feed
+}
+
+// join returns the content of n that p carries; a new one is the newest.
+func (n *node) join(p *Publication, serial uint64) *content {
+	for _, c := range n.contents {
+		if c.waiting || c.origin == p.route.origin() && c.origin != 0 {
+			c.origin = p.route.origin()
+			return c
+		}
+	}
+	c := &content{path: p.path, serial: serial, origin: p.route.origin(), feeds: map[moq.FullTrackName][]*feed{}}
+	n.contents = append(n.contents, c)
+	return c
+}
+
+// rank sorts the publications: announced ones, then fewer hops, then the lower
+// key, then the newest.
+func (c *content) rank() {
+	slices.SortFunc(c.pubs, func(a, b *Publication) int {
+		if a.route.Hidden != b.route.Hidden {
+			if b.route.Hidden {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(
+			cmp.Compare(len(a.route.Hops), len(b.route.Hops)),
+			cmp.Compare(a.key, b.key),
+			cmp.Compare(b.serial, a.serial),
+		)
+	})
+}
+
+// adopt gives the orphans of c a source.
+func (m *Mux) adopt(c *content, calls *calls) {
+	for _, f := range c.orphans() {
+		m.assign(f, calls)
+	}
+}
+
+// adoptBelow ends the waiting for paths that p has begun to serve.
+func (m *Mux) adoptBelow(p *Publication, calls *calls) {
+	if !p.route.Prefix {
+		return
+	}
+	var waiting []*content
+	m.root.find(p.path).walk(p.path, func(path moq.Path, n *node) {
+		for _, c := range n.contents {
+			if c.waiting && m.lookup(path) == p.content {
+				waiting = append(waiting, c)
+			}
+		}
+	})
+	for _, c := range waiting {
+		for _, f := range c.sorted() {
+			f.content = p.content
+			name := f.track.Name()
+			p.content.feeds[name] = append(p.content.feeds[name], f)
+		}
+		clear(c.feeds)
+		m.endContent(c, calls)
+	}
+	m.adopt(p.content, calls)
+}
+
+// assign gives a feed that has no source the best one of its content. Where
+// none serves its path, it fails.
+func (m *Mux) assign(f *feed, calls *calls) {
+	f.pub = nil
+	path := f.track.Name().Path
+	for _, p := range f.content.pubs {
+		if p.serves(path) {
+			f.pub = p
+			calls.want(m, p.source, f.track)
+			return
+		}
+	}
+	if len(f.content.pubs) > 0 {
+		f.forget(m)
+		calls.fail(f.track, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", path))
+	}
+}
+
+// reroute gives the feeds of p, which has left, to the next best publication,
+// or leaves them orphans.
+func (m *Mux) reroute(p *Publication, calls *calls) {
+	for _, f := range p.content.sorted() {
+		if f.pub != p {
+			continue
+		}
+		f.track.Detach()
+		if len(p.content.pubs) > 0 {
+			calls.drop(m, p.source, f.track)
+		}
+		m.assign(f, calls)
+	}
+}
+
+// endContent removes a content that has no publication. Its feeds that still
+// have a source go on without a name; orphans fail.
+func (m *Mux) endContent(c *content, calls *calls) {
+	delete(m.fading, c)
+	if c.ended {
+		return
+	}
+	c.ended = true
+	if n := m.root.find(c.path); n != nil {
+		n.remove(c)
+	}
+	why := moq.Errorf(moq.CodeDropped, "the publisher of %q vanished", c.path)
+	if c.waiting {
+		why = moq.Errorf(moq.CodeNotFound, "nobody publishes %q", c.path)
+	}
+	for _, f := range c.orphans() {
+		f.forget(m)
+		calls.fail(f.track, why)
+	}
+	m.changed(c.path, calls)
+	m.root.prune(c.path)
+}
+
+// failFeeds ends every feed of the content with an error.
+func (m *Mux) failFeeds(c *content, why *moq.Error, calls *calls) {
+	for _, f := range c.sorted() {
+		f.forget(m)
+		if f.pub != nil {
+			calls.drop(m, f.pub.source, f.track)
+		}
+		calls.fail(f.track, why)
+	}
+}
