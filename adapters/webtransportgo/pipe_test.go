@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,27 +123,52 @@ func (s *site) url() string {
 	return fmt.Sprintf("https://%s/path?query=1", s.ln.Addr())
 }
 
-func simPipe(t testing.TB, conf *quic.Config) (client, server quic.Connection, stop func()) {
+// network returns two sockets with 5 ms of latency each way. It is for a
+// bubble.
+func network(t testing.TB) (client, server *adapter.Socket, stop func()) {
+	client, server, _, stop = lossy(t)
+	return client, server, stop
+}
+
+// lossy is network with a way to lose everything from some moment on.
+func lossy(t testing.TB) (client, server *adapter.Socket, lose func(), stop func()) {
+	var lost atomic.Bool
 	network := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
-	link := simnet.NodeBiDiLinkSettings{Latency: 5 * time.Millisecond}
-	a := adapter.NewSocket(network.NewEndpoint(clientAddr, link))
-	b := adapter.NewSocket(network.NewEndpoint(serverAddr, link))
+	link := simnet.NodeBiDiLinkSettings{LatencyFunc: func(simnet.Packet) time.Duration {
+		if lost.Load() {
+			return 24 * time.Hour
+		}
+		return 5 * time.Millisecond
+	}}
+	client = adapter.NewSocket(network.NewEndpoint(clientAddr, link))
+	server = adapter.NewSocket(network.NewEndpoint(serverAddr, link))
 	require.NoError(t, network.Start())
+	return client, server, func() { lost.Store(true) }, func() {
+		require.NoError(t, client.Close())
+		require.NoError(t, server.Close())
+		require.NoError(t, network.Close())
+	}
+}
+
+// dialFrom returns Dial from socket to the simulated server.
+func dialFrom(socket *adapter.Socket) webtransport.DialFunc {
+	return NewDialFunc(func(ctx context.Context, _ string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
+		return socket.Dial(ctx, serverAddr, tlsConf, conf)
+	})
+}
+
+func simPipe(t testing.TB, conf *quic.Config) (client, server quic.Connection, stop func()) {
+	a, b, closeNetwork := network(t)
 	ln, err := b.Listen(serverConf("h3"), conf)
 	require.NoError(t, err)
-	require.NoError(t, b.Close())
 	site := serve(ln, NewServer(nil), []string{"sub"}, nil)
-	dial := NewDialFunc(func(ctx context.Context, addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
-		return a.Dial(ctx, serverAddr, tlsConf, conf)
-	})
-	client, err = dial(context.Background(), site.url(), nil, []string{"sub"}, clientConf(), conf)
+	client, err = dialFrom(a)(context.Background(), site.url(), nil, []string{"sub"}, clientConf(), conf)
 	require.NoError(t, err)
 	server = <-site.sessions
 	return client, server, func() {
 		closeBoth(t, client, server)
 		site.stop(t)
-		require.NoError(t, a.Close())
-		require.NoError(t, network.Close())
+		closeNetwork()
 	}
 }
 

@@ -97,7 +97,8 @@ func dispatch(w http.ResponseWriter, r *http.Request) {
 // ServeQUICConn serves HTTP/3 on conn, which must come from adapters/quicgo,
 // possibly below decorators with an Unwrap method, and must have EnableDatagrams.
 // A nil h answers 404. It returns nil once the connection has ended, and an
-// error if it could not be served.
+// error if it could not be served: the connection is still open then, except
+// after Close (http.ErrServerClosed).
 func (s *server) ServeQUICConn(conn quic.Connection, h http.Handler) error {
 	qc, err := quicConn(conn)
 	if err != nil {
@@ -111,6 +112,9 @@ func (s *server) ServeQUICConn(conn quic.Connection, h http.Handler) error {
 	}
 	c := &http3Conn{server: s, conn: qc, handler: h}
 	if err := s.add(c); err != nil {
+		if err == http.ErrServerClosed {
+			closeHTTP3(qc)
+		}
 		return err
 	}
 	defer s.remove(c)
