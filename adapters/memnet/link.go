@@ -13,8 +13,8 @@ type Link struct {
 	// Rate is in bytes per second, headers included; 0 is unlimited.
 	Rate int64
 	// Loss is the share of packets that get lost, 0 to 1. A datagram is gone
-	// then; a frame of a stream comes a retransmission later, and what
-	// follows it in its stream waits.
+	// then; a frame of a stream comes a retransmission later, after twelve at
+	// the most, and what follows it in its stream waits.
 	Loss float64
 	// Queue is how many packets wait in front of a link with a Rate, in
 	// their order: 16. Beyond that stream data waits in its stream, where

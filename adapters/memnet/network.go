@@ -26,7 +26,8 @@ type Config struct {
 	// network ordered. Only the network may call it: tests call
 	// [Network.Wait] instead.
 	Settle func()
-	// Trace takes one line a hand-over and one for every [Network.Trace].
+	// Trace takes one line a hand-over and one for every [Network.Trace]. It
+	// must not block, nor call the network.
 	Trace io.Writer
 	// Link is every link that SetLink has not changed.
 	Link Link

@@ -70,8 +70,9 @@ func (d *Node) Listen(addr string, tlsConf *tls.Config, conf *quic.Config) (quic
 	return l, nil
 }
 
-// Dial is a quic.DialAddrFunc. addr is a node and a port. Of tlsConf, which
-// may be nil, only NextProtos counts.
+// Dial is a quic.DialAddrFunc. addr is a node and a port; no host and localhost
+// are this node. Of tlsConf, which may be nil, only NextProtos counts. Where
+// nobody listens there is silence, and the handshake times out.
 func (d *Node) Dial(ctx context.Context, addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
 	var protocols []string
 	if tlsConf != nil {
@@ -100,6 +101,9 @@ func (d *Node) dial(ctx context.Context, addr string, protocols []string, conf *
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if host == "" || host == "localhost" {
+		host = d.name
 	}
 	to := Addr{host, port}
 	d.dials[to.String()]++

@@ -213,11 +213,14 @@ func (c *conn) nextRequest() *exchange {
 }
 
 func serveRequest(c *conn, e *exchange, h http.Handler) {
-	r := (&http.Request{
+	r := &http.Request{
 		Method: http.MethodConnect, Proto: "webtransport", ProtoMajor: 3,
 		URL: e.url, Host: e.url.Host, RequestURI: e.url.RequestURI(),
 		Header: e.header.Clone(), Body: http.NoBody, RemoteAddr: c.remote.String(),
-	}).WithContext(c.Context())
+	}
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel() // with the handler's return, as in HTTP/3
+	r = r.WithContext(ctx)
 	w := &response{c: c, request: e, header: make(http.Header)}
 	h.ServeHTTP(w, r)
 	w.WriteHeader(http.StatusOK)

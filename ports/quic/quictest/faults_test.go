@@ -280,4 +280,3 @@ func (f fault) pipe(t testing.TB, conf *quic.Config) (client, server quic.Connec
 	}
 	return client, server, stop
 }
-

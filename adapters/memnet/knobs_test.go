@@ -1,0 +1,537 @@
+package memnet_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moqtgo/moqt/adapters/memnet"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// A world is an ordered network with two nodes, in a bubble.
+type world struct {
+	*testing.T
+	net            *memnet.Network
+	ctx            context.Context
+	client, server quic.Connection
+}
+
+// inWorld connects client to server and runs f.
+func inWorld(t *testing.T, c memnet.Config, conf *quic.Config, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c.Settle = synctest.Wait
+		w := &world{T: t, net: memnet.New(c), ctx: t.Context()}
+		defer w.net.Close()
+		l, err := w.net.Node("server").Listen(":1", nil, conf)
+		require.NoError(t, err)
+		w.client, err = w.net.Node("client").Dial(t.Context(), "server:1", nil, conf)
+		require.NoError(t, err)
+		w.server, err = l.Accept(t.Context())
+		require.NoError(t, err)
+		f(w)
+	})
+}
+
+// send sends data on a stream of its own.
+func (w *world) send(data []byte) quic.SendStream {
+	s, err := w.client.OpenUniStream(w.ctx)
+	require.NoError(w, err)
+	_, err = s.Write(data)
+	require.NoError(w, err)
+	return s
+}
+
+// took is the virtual time that f takes.
+func took(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start)
+}
+
+// arrival sends n bytes and FIN, and is the time until the reader has them.
+func (w *world) arrival(n int) time.Duration {
+	return took(func() {
+		go func() {
+			s, err := w.client.OpenUniStream(w.ctx)
+			if err == nil {
+				_, _ = s.Write(make([]byte, n))
+				_ = s.Close()
+			}
+		}()
+		r, err := w.server.AcceptUniStream(w.ctx)
+		require.NoError(w, err)
+		got, err := io.ReadAll(r)
+		require.NoError(w, err)
+		require.Len(w, got, n)
+	})
+}
+
+func TestLatency(t *testing.T) {
+	link := memnet.Link{Latency: 30 * time.Millisecond}
+	inWorld(t, memnet.Config{Link: link}, nil, func(w *world) {
+		assert.Equal(t, 30*time.Millisecond, w.arrival(100))
+		w.net.SetLink("client", "server", memnet.Link{Latency: 70 * time.Millisecond})
+		assert.Equal(t, 70*time.Millisecond, w.arrival(100))
+		w.net.SetLink("server", "client", memnet.Link{Latency: time.Second})
+		assert.Equal(t, 70*time.Millisecond, w.arrival(100), "the way back is another link")
+		assert.Equal(t, 1070*time.Millisecond, w.client.Stats().SmoothedRTT)
+		assert.Equal(t, 1070*time.Millisecond, w.server.Stats().MinRTT)
+	})
+}
+
+func TestHandshakeTakesARoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := memnet.New(memnet.Config{Settle: synctest.Wait, Link: memnet.Link{Latency: 30 * time.Millisecond}})
+		defer net.Close()
+		l, err := net.Node("server").Listen(":1", nil, nil)
+		require.NoError(t, err)
+		assert.Equal(t, 60*time.Millisecond, took(func() {
+			_, err = net.Node("client").Dial(t.Context(), "server:1", nil, nil)
+		}))
+		require.NoError(t, err)
+		assert.Equal(t, 30*time.Millisecond, took(func() { _, err = l.Accept(t.Context()) }))
+		require.NoError(t, err)
+	})
+}
+
+// TestJitter: frames of several streams overtake each other, and another seed
+// does so in another way.
+func TestJitter(t *testing.T) {
+	order := func(seed uint64) (order []byte, times []time.Duration) {
+		link := memnet.Link{Latency: 10 * time.Millisecond, Jitter: 20 * time.Millisecond}
+		inWorld(t, memnet.Config{Seed: seed, Link: link}, nil, func(w *world) {
+			start := time.Now()
+			for i := range 20 {
+				go func() {
+					s, err := w.server.AcceptUniStream(w.ctx)
+					if err != nil {
+						return
+					}
+					b := make([]byte, 1)
+					_, _ = s.Read(b)
+					order = append(order, b[0]) // the network hands over one at a time
+					times = append(times, time.Since(start))
+				}()
+				w.send([]byte{byte(i)})
+			}
+			time.Sleep(time.Second)
+			w.net.Wait()
+		})
+		return order, times
+	}
+	first, times := order(1)
+	require.Len(t, first, 20)
+	assert.False(t, slices.IsSorted(first))
+	assert.GreaterOrEqual(t, times[0], 10*time.Millisecond)
+	assert.Less(t, times[19], 30*time.Millisecond)
+	assert.Greater(t, times[19]-times[0], 10*time.Millisecond)
+	again, _ := order(1)
+	assert.Equal(t, first, again)
+	other, _ := order(2)
+	assert.NotEqual(t, first, other)
+}
+
+func TestRate(t *testing.T) {
+	link := memnet.Link{Latency: 10 * time.Millisecond, Rate: 100_000}
+	inWorld(t, memnet.Config{Link: link}, nil, func(w *world) {
+		d := w.arrival(100_000)
+		assert.InDelta(t, 1.043, d.Seconds(), 0.01, "100 kB and their headers at 100 kB/s")
+		assert.Equal(t, int64(2000), w.client.Stats().CongestionWindow, "the bandwidth-delay product")
+	})
+}
+
+// TestQueue: what the link has queued goes before an urgent stream.
+func TestQueue(t *testing.T) {
+	arrival := func(queue int) time.Duration {
+		var d time.Duration
+		link := memnet.Link{Rate: 100_000, Queue: queue}
+		inWorld(t, memnet.Config{Link: link}, nil, func(w *world) {
+			bulk, err := w.client.OpenUniStream(w.ctx)
+			require.NoError(t, err)
+			go func() { _, _ = bulk.Write(make([]byte, 100_000)) }()
+			urgent, err := w.client.OpenUniStream(w.ctx)
+			require.NoError(t, err)
+			urgent.SetPriority(0, false)
+			_, err = w.server.AcceptUniStream(w.ctx)
+			require.NoError(t, err)
+			go func() { _, _ = urgent.Write([]byte("now")) }()
+			d = took(func() {
+				r, err := w.server.AcceptUniStream(w.ctx)
+				require.NoError(t, err)
+				_, err = io.ReadFull(r, make([]byte, 3))
+				require.NoError(t, err)
+			})
+		})
+		return d
+	}
+	short, long := arrival(2), arrival(40)
+	assert.Less(t, short, 30*time.Millisecond)
+	assert.Greater(t, long, 400*time.Millisecond)
+}
+
+// TestQueueDropsDatagrams: beyond the queue SendDatagram drops.
+func TestQueueDropsDatagrams(t *testing.T) {
+	link := memnet.Link{Rate: 100_000, Queue: 5}
+	inWorld(t, memnet.Config{Link: link}, &quic.Config{EnableDatagrams: true}, func(w *world) {
+		taken := 0
+		for range 100 {
+			if err := w.client.SendDatagram(make([]byte, 1000)); err == nil {
+				taken++
+			} else {
+				require.ErrorIs(t, err, quic.ErrWouldBlock)
+			}
+		}
+		w.net.Wait()
+		assert.Equal(t, 5, taken)
+		assert.Equal(t, int64(95), w.client.Stats().DatagramsDroppedSend)
+		for range taken {
+			_, err := w.server.ReceiveDatagram(w.ctx)
+			require.NoError(t, err)
+		}
+	})
+}
+
+// TestLoss: datagrams are lost, stream data comes later, and all of it.
+func TestLoss(t *testing.T) {
+	run := func(loss float64) (datagrams int, d time.Duration) {
+		link := memnet.Link{Latency: 10 * time.Millisecond, Loss: loss}
+		inWorld(t, memnet.Config{Seed: 3}, &quic.Config{EnableDatagrams: true}, func(w *world) {
+			w.net.SetLink("client", "server", link)
+			go func() {
+				for {
+					if _, err := w.server.ReceiveDatagram(w.ctx); err != nil {
+						return
+					}
+					datagrams++
+				}
+			}()
+			for range 200 {
+				require.NoError(t, w.client.SendDatagram([]byte("x")))
+				w.net.Wait()
+			}
+			time.Sleep(time.Second)
+			w.net.Wait()
+			assert.Equal(t, loss > 0, w.client.Stats().PacketsLost > 0)
+			d = w.arrival(100_000)
+		})
+		return datagrams, d
+	}
+	n, d := run(0)
+	assert.Equal(t, 200, n)
+	assert.Equal(t, 10*time.Millisecond, d)
+	n, d = run(0.2)
+	assert.InDelta(t, 160, n, 25)
+	assert.Greater(t, d, 30*time.Millisecond, "a retransmission takes a round trip")
+	n, d = run(1)
+	assert.Zero(t, n)
+	assert.Greater(t, d, time.Second)
+}
+
+// TestMTU is what one hand-over and one datagram take.
+func TestMTU(t *testing.T) {
+	for _, mtu := range []int{0, 100, 5000} {
+		inWorld(t, memnet.Config{Link: memnet.Link{MTU: mtu}}, &quic.Config{EnableDatagrams: true}, func(w *world) {
+			want := mtu
+			if mtu == 0 {
+				want = 1200
+			}
+			w.send(make([]byte, 20_000))
+			r, err := w.server.AcceptUniStream(w.ctx)
+			require.NoError(t, err)
+			n, err := r.Read(make([]byte, 20_000))
+			require.NoError(t, err)
+			assert.Equal(t, want, n)
+			var large *quic.DatagramTooLargeError
+			require.ErrorAs(t, w.client.SendDatagram(make([]byte, want+1)), &large)
+			assert.Equal(t, want, large.Max)
+			require.NoError(t, w.client.SendDatagram(make([]byte, want)))
+		})
+	}
+}
+
+func TestPartition(t *testing.T) {
+	link := memnet.Link{Latency: 10 * time.Millisecond}
+	inWorld(t, memnet.Config{Link: link}, &quic.Config{EnableDatagrams: true}, func(w *world) {
+		w.net.Partition("client", "server")
+		require.NoError(t, w.client.SendDatagram([]byte("lost")))
+		go func() {
+			time.Sleep(5 * time.Second)
+			w.net.Heal("client", "server")
+		}()
+		assert.Equal(t, 5010*time.Millisecond, w.arrival(10_000))
+		require.NoError(t, w.client.SendDatagram([]byte("found")))
+		got, err := w.server.ReceiveDatagram(w.ctx)
+		require.NoError(t, err)
+		assert.Equal(t, "found", string(got))
+
+		w.net.Partition("server", "client")
+		assert.Equal(t, 10*time.Millisecond, w.arrival(10_000), "this direction is not cut")
+	})
+}
+
+// TestPartitionOutlastsIdleTimeout: both sides lose the connection.
+func TestPartitionOutlastsIdleTimeout(t *testing.T) {
+	for _, both := range []bool{true, false} {
+		inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second}, func(w *world) {
+			time.Sleep(time.Minute) // PINGs keep it alive
+			require.NoError(t, w.client.Context().Err())
+			start := time.Now()
+			w.net.Partition("client", "server")
+			if both {
+				w.net.Partition("server", "client")
+			}
+			<-w.server.Context().Done()
+			assert.Equal(t, 10*time.Second, time.Since(start))
+			<-w.client.Context().Done()
+			if both {
+				assert.Equal(t, 10*time.Second, time.Since(start))
+			} else {
+				assert.Equal(t, 20*time.Second, time.Since(start), "it heard the server's PINGs until that gave up")
+			}
+			for _, c := range []quic.Connection{w.client, w.server} {
+				var end *quic.ConnError
+				require.ErrorAs(t, context.Cause(c.Context()), &end)
+				var timeout interface{ Timeout() bool }
+				require.ErrorAs(t, end.Err, &timeout)
+				assert.True(t, timeout.Timeout())
+			}
+		})
+	}
+}
+
+func TestPartitionWithinIdleTimeout(t *testing.T) {
+	inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second}, func(w *world) {
+		for range 5 {
+			w.net.Partition("client", "server")
+			time.Sleep(9 * time.Second)
+			w.net.Heal("client", "server")
+		}
+		time.Sleep(time.Minute)
+		require.NoError(t, w.client.Context().Err())
+		require.NoError(t, w.server.Context().Err())
+	})
+}
+
+// TestIdleTimeout: without PINGs only traffic keeps a connection.
+func TestIdleTimeout(t *testing.T) {
+	inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second, KeepAlivePeriod: -1}, func(w *world) {
+		start := time.Now()
+		for range 5 {
+			time.Sleep(8 * time.Second)
+			w.arrival(1)
+		}
+		require.NoError(t, w.client.Context().Err())
+		<-w.client.Context().Done()
+		<-w.server.Context().Done()
+		assert.Equal(t, 50*time.Second, time.Since(start))
+	})
+}
+
+func TestCrash(t *testing.T) {
+	inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second}, func(w *world) {
+		w.net.Node("server").Crash()
+		assert.Error(t, w.server.Context().Err())
+		assert.NoError(t, w.client.Context().Err())
+		assert.Equal(t, 10*time.Second, took(func() { <-w.client.Context().Done() }))
+		_, err := w.net.Node("server").Listen(":1", nil, nil)
+		assert.NoError(t, err, "the node can be used again")
+	})
+}
+
+func TestDialErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := memnet.New(memnet.Config{Settle: synctest.Wait, Link: memnet.Link{Latency: time.Millisecond}})
+		defer net.Close()
+		client, server := net.Node("client"), net.Node("server")
+		var end *quic.ConnError
+
+		var err error
+		assert.Equal(t, 2*time.Second, took(func() {
+			_, err = client.Dial(t.Context(), "server:9", nil, &quic.Config{HandshakeIdleTimeout: 2 * time.Second})
+		}), "nobody listens")
+		require.ErrorAs(t, err, &end)
+		require.Error(t, end.Err)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = client.Dial(ctx, "server:9", nil, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		_, err = client.Dial(t.Context(), "server", nil, nil)
+		require.Error(t, err)
+
+		l, err := server.Listen(":1", &tls.Config{NextProtos: []string{"b", "a"}}, nil)
+		require.NoError(t, err)
+		_, err = server.Listen(":1", nil, nil)
+		require.Error(t, err, "in use")
+		for _, offer := range []*tls.Config{nil, {NextProtos: []string{"c"}}} {
+			_, err = client.Dial(t.Context(), "server:1", offer, nil)
+			require.ErrorAs(t, err, &end)
+			assert.True(t, end.Remote)
+			var alert tls.AlertError
+			require.ErrorAs(t, err, &alert)
+		}
+		c, err := client.Dial(t.Context(), "server:1", &tls.Config{NextProtos: []string{"a", "b"}}, nil)
+		require.NoError(t, err)
+		assert.Equal(t, "b", c.State().Protocol, "the server's order counts")
+
+		accepted, err := l.Accept(t.Context())
+		require.NoError(t, err)
+		waiting, err := client.Dial(t.Context(), "server:1", &tls.Config{NextProtos: []string{"a"}}, nil)
+		require.NoError(t, err)
+		net.Wait()
+		time.Sleep(time.Second)
+		require.NoError(t, l.Close())
+		_, err = l.Accept(t.Context())
+		require.ErrorIs(t, err, quic.ErrListenerClosed)
+		<-waiting.Context().Done()
+		time.Sleep(time.Second)
+		require.NoError(t, accepted.Context().Err(), "accepted connections live on")
+		require.NoError(t, c.Context().Err())
+	})
+}
+
+func TestAcceptHonoursItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := memnet.New(memnet.Config{Settle: synctest.Wait})
+		defer net.Close()
+		l, err := net.Node("server").Listen(":0", nil, nil)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = l.Accept(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		c, err := net.Node("server").Dial(t.Context(), l.Addr().String(), nil, nil)
+		require.NoError(t, err)
+		assert.Equal(t, l.Addr(), c.State().RemoteAddr)
+	})
+}
+
+// TestAllow0RTT: the server has the connection before the handshake is over.
+func TestAllow0RTT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := memnet.New(memnet.Config{Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})
+		defer net.Close()
+		l, err := net.Node("server").Listen(":1", nil, &quic.Config{Allow0RTT: true})
+		require.NoError(t, err)
+		go func() { _, _ = net.Node("client").Dial(t.Context(), "server:1", nil, nil) }()
+		var c quic.Connection
+		assert.Equal(t, 10*time.Millisecond, took(func() { c, err = l.Accept(t.Context()) }))
+		require.NoError(t, err)
+		assert.Equal(t, 20*time.Millisecond, took(func() { err = c.HandshakeComplete(t.Context()) }))
+		require.NoError(t, err)
+	})
+}
+
+// TestResetOvertakesData: with some seeds the reader never sees the bytes.
+func TestResetOvertakesData(t *testing.T) {
+	seen := make(map[int]bool)
+	for seed := range uint64(20) {
+		inWorld(t, memnet.Config{Seed: seed}, nil, func(w *world) {
+			s := w.send([]byte("data"))
+			s.CancelWrite(1)
+			r, err := w.server.AcceptUniStream(w.ctx)
+			require.NoError(t, err)
+			got, err := io.ReadAll(r)
+			var reset *quic.StreamError
+			require.ErrorAs(t, err, &reset)
+			seen[len(got)] = true
+		})
+	}
+	assert.Equal(t, map[int]bool{0: true, 4: true}, seen)
+}
+
+// TestCancelAfterClose: what is under way is lost.
+func TestCancelAfterClose(t *testing.T) {
+	inWorld(t, memnet.Config{Link: memnet.Link{Latency: time.Millisecond, Rate: 1000}}, nil, func(w *world) {
+		s, err := w.client.OpenUniStream(w.ctx)
+		require.NoError(t, err)
+		require.NoError(t, s.TryWrite(make([]byte, 2000)))
+		require.NoError(t, s.Close())
+		s.CancelWrite(7)
+		r, err := w.server.AcceptUniStream(w.ctx)
+		require.NoError(t, err)
+		_, err = io.ReadAll(r)
+		require.ErrorIs(t, err, &quic.StreamError{Code: 7, Remote: true})
+		require.ErrorIs(t, context.Cause(s.Context()), quic.ErrFinished)
+	})
+}
+
+// TestWindowGrows from the initial to the maximal size over a long link.
+func TestWindowGrows(t *testing.T) {
+	conf := quic.Config{
+		InitialStreamReceiveWindow: 10_000, MaxStreamReceiveWindow: 10_000,
+		InitialConnectionReceiveWindow: 1 << 20, MaxConnectionReceiveWindow: 1 << 20,
+	}
+	link := memnet.Link{Latency: 50 * time.Millisecond}
+	var fixed, growing time.Duration
+	inWorld(t, memnet.Config{Link: link}, &conf, func(w *world) { fixed = w.arrival(500_000) })
+	conf.MaxStreamReceiveWindow = 1 << 20
+	inWorld(t, memnet.Config{Link: link}, &conf, func(w *world) { growing = w.arrival(500_000) })
+	assert.Greater(t, fixed, 3*time.Second)
+	assert.Less(t, growing, time.Second)
+}
+
+// TestNetworkClose ends everything with an error that says so.
+func TestNetworkClose(t *testing.T) {
+	inWorld(t, memnet.Config{}, nil, func(w *world) {
+		read := make(chan error)
+		go func() {
+			_, err := w.server.AcceptStream(w.ctx)
+			read <- err
+		}()
+		w.net.Wait()
+		go w.net.Close()
+		var end *quic.ConnError
+		require.ErrorAs(t, <-read, &end)
+		w.net.Close()
+		w.net.Wait()
+		_, err := w.client.OpenStream(w.ctx)
+		require.ErrorAs(t, err, &end)
+		_, err = w.net.Node("x").Dial(w.ctx, "server:1", nil, nil)
+		require.Error(t, err)
+		_, err = w.net.Node("x").Listen(":1", nil, nil)
+		require.Error(t, err)
+	})
+}
+
+// TestUrgencyOrder: a link with a rate sends by urgency.
+func TestUrgencyOrder(t *testing.T) {
+	inWorld(t, memnet.Config{Link: memnet.Link{Rate: 100_000, Queue: 1}}, nil, func(w *world) {
+		done := make(chan string, 8)
+		for i, urgency := range []uint8{7, 2, 5, 0} {
+			s, err := w.client.OpenUniStream(w.ctx)
+			require.NoError(t, err)
+			s.SetPriority(urgency, false)
+			go func() {
+				_, _ = s.Write(bytes.Repeat([]byte{byte(i)}, 10_000))
+				done <- fmt.Sprint(urgency)
+			}()
+		}
+		go func() {
+			for {
+				r, err := w.server.AcceptUniStream(w.ctx)
+				if errors.As(err, new(*quic.ConnError)) {
+					return
+				}
+				go func() { _, _ = io.Copy(io.Discard, r) }()
+			}
+		}()
+		var order []string
+		for range 4 {
+			order = append(order, <-done)
+		}
+		assert.Equal(t, []string{"0", "2", "5", "7"}, order)
+	})
+}
