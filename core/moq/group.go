@@ -82,8 +82,8 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 	g.datagrams = slices.Insert(g.datagrams, at, d)
 	t.arrived(arrival{dg: d})
 	t.raise(Location{group, h.ID})
-	t.evict(now)
-	return nil
+	t.squeeze(now)
+	return g.lost()
 }
 
 // datagram returns where the datagram object is, or belongs.

@@ -106,8 +106,8 @@ func (t *Track) OpenSubgroup(group uint64, h SubgroupHeader, now time.Time) (*Su
 	t.arrived(arrival{sg: sg})
 	t.raise(Location{Group: group})
 	w := sg.writer
-	t.evict(now)
-	return w, nil
+	t.squeeze(now)
+	return w, g.lost()
 }
 
 // Begin starts the next object. Its payload of size bytes follows through
@@ -147,7 +147,7 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 	w.cur, w.seen, w.woken = o, 0, 0
 	w.sg.objects = append(w.sg.objects, o)
 	t.raise(Location{w.sg.Group(), h.ID})
-	evicted := t.bytes > t.limits.Bytes && t.evict(now)
+	evicted := t.squeeze(now)
 	if size > 0 && !evicted {
 		t.mu.Unlock() // nothing to read yet
 		return nil

@@ -301,6 +301,9 @@ func after(n uint64) uint64 {
 	return n + 1
 }
 
+// squeeze evicts where the track has more bytes than it may have.
+func (t *Track) squeeze(now time.Time) bool { return t.bytes > t.limits.Bytes && t.evict(now) }
+
 // evict drops the oldest groups that the limits have no room for; never the
 // newest one. It reports whether there were any.
 func (t *Track) evict(now time.Time) bool {
