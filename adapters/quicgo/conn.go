@@ -142,9 +142,9 @@ func (c *Conn) HandshakeComplete(ctx context.Context) error {
 	}
 }
 
-// CloseWithError cuts reason down to 1,024 bytes.
+// CloseWithError caps code to 62 bits and cuts reason down to 1,024 bytes.
 func (c *Conn) CloseWithError(code quic.ErrorCode, reason string) error {
-	return ConnError(c.conn.CloseWithError(quicgo.ApplicationErrorCode(code), truncate(reason, maxReason)))
+	return ConnError(c.conn.CloseWithError(quicgo.ApplicationErrorCode(cap62(code)), truncate(reason, maxReason)))
 }
 
 // truncate cuts s to n bytes without breaking a character.

@@ -4,9 +4,13 @@ import (
 	"errors"
 
 	quicgo "github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/quicvarint"
 
 	"github.com/moqtgo/moqt/ports/quic"
 )
+
+// cap62 caps a code to what QUIC can carry; quic-go panics above.
+func cap62(code quic.ErrorCode) quic.ErrorCode { return min(code, quicvarint.Max) }
 
 // ConnError translates an error of quic-go that ended a connection to a
 // *quic.ConnError. Other errors, nil among them, are returned as they are.

@@ -108,3 +108,31 @@ func TestLongReason(t *testing.T) {
 	require.Equal(t, "aü", truncate("aüü", 4))
 	require.Equal(t, "", truncate("ü", 1))
 }
+
+// TestHugeCodes: codes that QUIC cannot carry are capped.
+func TestHugeCodes(t *testing.T) {
+	certificate()
+	const most = 1<<62 - 1
+	synctest.Test(t, func(t *testing.T) {
+		client, server, stop := simPipe(t, nil)
+		defer stop()
+		ctx := context.Background()
+		s, err := client.OpenStream(ctx)
+		require.NoError(t, err)
+		_, err = s.Write([]byte("x"))
+		require.NoError(t, err)
+		r, err := server.AcceptStream(ctx)
+		require.NoError(t, err)
+		_, err = io.ReadFull(r, make([]byte, 1))
+		require.NoError(t, err)
+		s.CancelWrite(1 << 63)
+		s.CancelRead(1 << 63)
+		_, err = r.Read(make([]byte, 1))
+		require.ErrorIs(t, err, &quic.StreamError{Code: most, Remote: true})
+		<-r.Context().Done()
+		require.ErrorIs(t, context.Cause(r.Context()), &quic.StreamError{Code: most, Remote: true})
+		require.NoError(t, client.CloseWithError(1<<63, ""))
+		<-server.Context().Done()
+		require.Equal(t, &quic.ConnError{Code: most, Remote: true}, context.Cause(server.Context()))
+	})
+}

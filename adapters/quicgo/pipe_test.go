@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,8 +80,18 @@ var (
 // simulated returns two sockets with 5 ms of latency each way. It is for a
 // bubble.
 func simulated(t testing.TB) (client, server *Socket, stop func()) {
+	return simulatedWith(t, func() time.Duration { return 5 * time.Millisecond })
+}
+
+// jitter reorders packets.
+func jitter() func() time.Duration {
+	var n atomic.Int64
+	return func() time.Duration { return time.Duration(5+n.Add(1)*7%13) * time.Millisecond }
+}
+
+func simulatedWith(t testing.TB, latency func() time.Duration) (client, server *Socket, stop func()) {
 	network := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
-	link := simnet.NodeBiDiLinkSettings{Latency: 5 * time.Millisecond}
+	link := simnet.NodeBiDiLinkSettings{LatencyFunc: func(simnet.Packet) time.Duration { return latency() }}
 	client = NewSocket(network.NewEndpoint(clientAddr, link))
 	server = NewSocket(network.NewEndpoint(serverAddr, link))
 	require.NoError(t, network.Start())
@@ -92,7 +103,20 @@ func simulated(t testing.TB) (client, server *Socket, stop func()) {
 }
 
 func simPipe(t testing.TB, conf *quic.Config) (client, server quic.Connection, stop func()) {
-	a, b, closeSockets := simulated(t)
+	return pipeOn(t, conf, simulated)
+}
+
+func jitterPipe(t testing.TB, conf *quic.Config) (client, server quic.Connection, stop func()) {
+	return pipeOn(t, conf, func(t testing.TB) (client, server *Socket, stop func()) {
+		return simulatedWith(t, jitter())
+	})
+}
+
+func pipeOn(
+	t testing.TB, conf *quic.Config,
+	network func(testing.TB) (client, server *Socket, stop func()),
+) (client, server quic.Connection, stop func()) {
+	a, b, closeSockets := network(t)
 	ln, err := b.Listen(serverConf(alpn), conf)
 	require.NoError(t, err)
 	client, err = a.Dial(context.Background(), serverAddr, clientConf(alpn), conf)
@@ -129,6 +153,11 @@ func closeBoth(t testing.TB, client, server quic.Connection) {
 func TestSimulated(t *testing.T) {
 	certificate()
 	quictest.TestConnection(t, quictest.Config{Bubble: true, MakePipe: simPipe})
+}
+
+func TestJitter(t *testing.T) {
+	certificate()
+	quictest.TestConnection(t, quictest.Config{Bubble: true, MakePipe: jitterPipe})
 }
 
 func TestLoopback(t *testing.T) {

@@ -61,13 +61,11 @@ func (s *Socket) release() {
 	}
 }
 
-// adopt makes c hold the socket until it ends.
-func (s *Socket) adopt(c *quicgo.Conn) bool {
-	if !s.acquire() {
-		return false
-	}
+// adopt makes c hold the socket until it ends. The caller holds it meanwhile.
+func (s *Socket) adopt(c *quicgo.Conn) *Conn {
+	s.acquire()
 	context.AfterFunc(c.Context(), s.release)
-	return true
+	return NewConn(c)
 }
 
 // Listen accepts connections on the socket. There can be one listener at a
@@ -109,8 +107,7 @@ func (s *Socket) Dial(ctx context.Context, addr net.Addr, tlsConf *tls.Config, c
 	if err != nil {
 		return nil, ConnError(err)
 	}
-	s.adopt(c)
-	return NewConn(c), nil
+	return s.adopt(c), nil
 }
 
 // acceptor is what quic-go's two listeners have in common.
@@ -140,8 +137,7 @@ func (l *listener) Accept(ctx context.Context) (quic.Connection, error) {
 		}
 		return nil, err
 	}
-	l.socket.adopt(c)
-	return NewConn(c), nil
+	return l.socket.adopt(c), nil
 }
 
 func (l *listener) Close() error {

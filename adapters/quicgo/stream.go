@@ -67,7 +67,7 @@ func (s *sendStream) Close() error {
 }
 
 func (s *sendStream) CancelWrite(code quic.ErrorCode) {
-	s.str.CancelWrite(quicgo.StreamErrorCode(code))
+	s.str.CancelWrite(quicgo.StreamErrorCode(cap62(code)))
 }
 
 func (s *sendStream) SetPriority(urgency uint8, incremental bool) {
@@ -99,7 +99,7 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 func (s *stream) CancelRead(code quic.ErrorCode) {
-	s.receiveHalf.CancelRead(quicgo.StreamErrorCode(code))
+	s.receiveHalf.CancelRead(quicgo.StreamErrorCode(cap62(code)))
 }
 
 // receiveStream is one pointer wide, so that it becomes an interface without
@@ -115,5 +115,5 @@ func (s receiveStream) Read(p []byte) (int, error) {
 }
 
 func (s receiveStream) CancelRead(code quic.ErrorCode) {
-	s.str.CancelRead(quicgo.StreamErrorCode(code))
+	s.str.CancelRead(quicgo.StreamErrorCode(cap62(code)))
 }
