@@ -2,7 +2,6 @@ package lite
 
 import (
 	"context"
-	"io"
 	"slices"
 	"time"
 
@@ -42,6 +41,9 @@ type incoming struct {
 	quiet   bool
 }
 
+// Track implements route.Source: a peer's tracks exist with us once wanted.
+func (s *session) Track(moq.FullTrackName) *moq.Track { return nil }
+
 // Want implements route.Source.
 func (s *session) Want(t *moq.Track) {
 	s.mu.Lock()
@@ -51,6 +53,10 @@ func (s *session) Want(t *moq.Track) {
 		return
 	}
 	in := s.byTrack[t]
+	if ended, _ := t.Ended(); ended && in == nil {
+		s.mu.Unlock()
+		return
+	}
 	if in == nil {
 		rel, ok := s.home.Relative(t.Name().Path)
 		path, plain := s.path(rel)
@@ -246,242 +252,6 @@ func (in *incoming) subscribe(d moq.Demand) error {
 	}
 	s.group.Go(func() { in.respond(wire.NewStream(wire.RFC9000, st)) })
 	return nil
-}
-
-// responses reads what the publisher says until it ends the stream.
-func (in *incoming) responses(ws *wire.Stream) error {
-	s := in.s
-	var timer *time.Timer
-	if !s.p.StartEnd {
-		timer = time.AfterFunc(s.cfg.RequestTimeout, func() { in.st.CancelRead(s.code(CodeTimeout)) })
-		defer timer.Stop()
-	}
-	for {
-		m, err := readResponse(ws, s.p, s.cfg.Limits.ControlBytes)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		switch m := m.(type) {
-		case *subscribeOK:
-			timer.Stop()
-			info := moq.TrackInfo{Priority: m.Priority, MaxAge: m.MaxLatency, Timescale: defaultTimescale}
-			if m.Ordered {
-				info.Order = moq.Ascending
-			}
-			in.setInfo(info)
-		case *subscribeStart:
-			s.mu.Lock()
-			if !in.started {
-				in.start, in.started = m.Group, true
-				in.settle()
-			}
-			s.mu.Unlock()
-		case *subscribeEnd:
-			in.published(m.Group, true)
-		case *subscribeDrop:
-			in.dropped(m)
-		}
-	}
-}
-
-func (in *incoming) dropped(m *subscribeDrop) {
-	s := in.s
-	start, end := m.Start, m.End
-	if s.style.v.Load() == styleSlash && !s.p.StartEnd && start > 0 && end > 0 {
-		start, end = start-1, end-1 // such peers write n+1
-	}
-	if end < start || end-start >= 1<<16 {
-		return
-	}
-	in.track.Absent(start, end, time.Now())
-	for g := start; ; g++ {
-		in.counted(g)
-		if g == end {
-			return
-		}
-	}
-}
-
-// lookup returns the subscription with the id, for a group that has come.
-func (s *session) lookup(id uint64) (*incoming, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if in := s.ids[id]; in != nil {
-		return in, nil
-	}
-	return nil, moq.Errorf(moq.CodeCanceled, "no subscription has the id %d", id)
-}
-
-// opened notes a group stream; false says that the subscription is over.
-func (in *incoming) opened(u *uniStream, group uint64) bool {
-	s := in.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if in.over || in.ends && group >= in.final {
-		return false
-	}
-	in.streams[u] = struct{}{}
-	in.note(group)
-	in.quiet = false
-	return true
-}
-
-func (in *incoming) note(group uint64) {
-	if !in.s.p.StartEnd || in.started && group < in.start || len(in.seen) >= maxSeen {
-		return
-	}
-	if in.seen == nil {
-		in.seen = map[uint64]struct{}{}
-	}
-	in.seen[group] = struct{}{}
-	in.settle()
-}
-
-// settle moves the start past the groups that have come.
-func (in *incoming) settle() {
-	for in.started {
-		if _, ok := in.seen[in.start]; !ok {
-			return
-		}
-		delete(in.seen, in.start)
-		in.start++
-	}
-}
-
-// maxSeen bounds how many groups are remembered beyond one that is missing.
-const maxSeen = 4096
-
-// counted notes a group that came without a stream.
-func (in *incoming) counted(group uint64) {
-	in.s.mu.Lock()
-	in.note(group)
-	in.s.mu.Unlock()
-	in.checkEnd()
-}
-
-// finished notes that a group stream has ended.
-func (in *incoming) finished(u *uniStream) {
-	in.s.mu.Lock()
-	delete(in.streams, u)
-	in.s.mu.Unlock()
-	in.checkEnd()
-}
-
-// published notes END (known) or FIN. Groups may still be under way: the track
-// finishes when all are there, or when none has come for a while.
-func (in *incoming) published(final uint64, known bool) {
-	s := in.s
-	s.mu.Lock()
-	if known && !in.ends {
-		in.ends, in.final = true, final
-	}
-	if !known {
-		in.fin, in.quiet = true, true
-	}
-	if in.timer == nil && !in.over && !s.closing {
-		in.timer = time.AfterFunc(s.cfg.Limits.ParkTime, in.graceOver)
-	}
-	s.mu.Unlock()
-	in.checkEnd()
-}
-
-func (in *incoming) graceOver() {
-	s := in.s
-	s.mu.Lock()
-	if in.over || s.closing {
-		s.mu.Unlock()
-		return
-	}
-	if len(in.streams) > 0 || !in.quiet || !in.fin {
-		in.quiet = true
-		in.timer.Reset(s.cfg.Limits.ParkTime)
-		s.mu.Unlock()
-		return
-	}
-	s.mu.Unlock()
-	in.finish()
-}
-
-// checkEnd finishes the track once every group that exists is complete.
-func (in *incoming) checkEnd() {
-	s := in.s
-	s.mu.Lock()
-	done := in.ends && !in.over && !s.closing && len(in.streams) == 0 && in.complete()
-	s.mu.Unlock()
-	if done {
-		in.finish()
-	}
-}
-
-func (in *incoming) complete() bool {
-	return in.final == 0 || in.started && in.start >= in.final
-}
-
-// finish ends the track well.
-func (in *incoming) finish() {
-	s := in.s
-	s.mu.Lock()
-	final, known := in.final, in.ends
-	s.mu.Unlock()
-	if !known {
-		if l, ok := in.track.Largest(); ok {
-			final = l.Group + 1
-		}
-	}
-	in.track.Finish(final)
-	s.endIncoming(in, nil)
-}
-
-// endIncoming forgets a subscription and fails its track with why, if that is
-// not nil.
-func (s *session) endIncoming(in *incoming, why *moq.Error) {
-	if !s.forget(in) {
-		return
-	}
-	if why != nil {
-		in.track.Fail(why)
-	}
-	in.cancel()
-	s.updateReceive()
-}
-
-func (s *session) forget(in *incoming) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if in.over || s.closing {
-		return false
-	}
-	in.over = true
-	if in.timer != nil {
-		in.timer.Stop()
-	}
-	delete(s.byTrack, in.track)
-	if s.ids[in.id] == in {
-		delete(s.ids, in.id)
-	}
-	return true
-}
-
-// cancel ends the streams of a subscription that is over.
-func (in *incoming) cancel() {
-	s := in.s
-	s.mu.Lock()
-	streams := make([]*uniStream, 0, len(in.streams))
-	for u := range in.streams {
-		streams = append(streams, u)
-	}
-	st, out := in.st, in.out
-	s.mu.Unlock()
-	for _, u := range streams {
-		u.CancelRead(s.code(CodeCancel))
-	}
-	if st != nil {
-		out.Close()
-		st.CancelRead(s.code(CodeCancel))
-	}
 }
 
 // Drop implements route.Source.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
-	"github.com/moqtgo/moqt/core/wire"
 )
 
 // subscription returns what the peer asks for.
@@ -207,23 +206,4 @@ func (s *session) homeInfo(r *request, name moq.FullTrackName) (moq.TrackInfo, e
 	ctx, cancel := s.timeout(r.Context(), s.cfg.RequestTimeout, "no info of the track in time")
 	defer cancel()
 	return reader.Track().WaitInfo(ctx)
-}
-
-// Of our own subscriptions: what the peer's responses mean.
-
-// respond reads the peer's responses until the subscription ends.
-func (in *incoming) respond(ws *wire.Stream) {
-	s := in.s
-	err := in.responses(ws)
-	switch {
-	case err == nil: // FIN
-		in.published(0, false)
-	case isConn(err): // teardown decides
-	default:
-		var f fatal
-		if errors.As(err, &f) {
-			s.Close(err)
-		}
-		s.endIncoming(in, s.fromWire(err))
-	}
 }

@@ -43,7 +43,11 @@ func bubble(t *testing.T, name string, f func(t *testing.T, w *world)) {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, net: memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}}), ended: make(chan struct{})}
+	return newWorldOn(t, memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}}))
+}
+
+func newWorldOn(t *testing.T, net *memnet.Network) *world {
+	w := &world{t: t, net: net, ended: make(chan struct{})}
 	w.relay = NewMux(route.Config{Hop: 99})
 	lis, err := w.net.Node("relay").Listen(":4443", &tls.Config{NextProtos: Protocols(nil)}, &quic.Config{EnableDatagrams: true})
 	require.NoError(t, err)
