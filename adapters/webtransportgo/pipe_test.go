@@ -126,24 +126,34 @@ func (s *site) url() string {
 // network returns two sockets with 5 ms of latency each way. It is for a
 // bubble.
 func network(t testing.TB) (client, server *adapter.Socket, stop func()) {
-	client, server, _, stop = lossy(t)
-	return client, server, stop
+	return networkWith(t, func() time.Duration { return 5 * time.Millisecond })
 }
 
 // lossy is network with a way to lose everything from some moment on.
 func lossy(t testing.TB) (client, server *adapter.Socket, lose func(), stop func()) {
 	var lost atomic.Bool
-	network := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
-	link := simnet.NodeBiDiLinkSettings{LatencyFunc: func(simnet.Packet) time.Duration {
+	client, server, stop = networkWith(t, func() time.Duration {
 		if lost.Load() {
 			return 24 * time.Hour
 		}
 		return 5 * time.Millisecond
-	}}
+	})
+	return client, server, func() { lost.Store(true) }, stop
+}
+
+// reordering is network with jitter.
+func reordering(t testing.TB) (client, server *adapter.Socket, stop func()) {
+	var n atomic.Int64
+	return networkWith(t, func() time.Duration { return time.Duration(5+n.Add(1)*7%13) * time.Millisecond })
+}
+
+func networkWith(t testing.TB, latency func() time.Duration) (client, server *adapter.Socket, stop func()) {
+	network := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
+	link := simnet.NodeBiDiLinkSettings{LatencyFunc: func(simnet.Packet) time.Duration { return latency() }}
 	client = adapter.NewSocket(network.NewEndpoint(clientAddr, link))
 	server = adapter.NewSocket(network.NewEndpoint(serverAddr, link))
 	require.NoError(t, network.Start())
-	return client, server, func() { lost.Store(true) }, func() {
+	return client, server, func() {
 		require.NoError(t, client.Close())
 		require.NoError(t, server.Close())
 		require.NoError(t, network.Close())
@@ -158,6 +168,17 @@ func dialFrom(socket *adapter.Socket) webtransport.DialFunc {
 }
 
 func simPipe(t testing.TB, conf *quic.Config) (client, server quic.Connection, stop func()) {
+	return pipeOn(t, conf, network)
+}
+
+func jitterPipe(t testing.TB, conf *quic.Config) (client, server quic.Connection, stop func()) {
+	return pipeOn(t, conf, reordering)
+}
+
+func pipeOn(
+	t testing.TB, conf *quic.Config,
+	network func(testing.TB) (client, server *adapter.Socket, stop func()),
+) (client, server quic.Connection, stop func()) {
 	a, b, closeNetwork := network(t)
 	ln, err := b.Listen(serverConf("h3"), conf)
 	require.NoError(t, err)
@@ -198,6 +219,11 @@ var lacking = []quictest.Capability{quictest.TryWrite, quictest.ReliableBoundary
 func TestSimulated(t *testing.T) {
 	certificate()
 	quictest.TestConnection(t, quictest.Config{Bubble: true, MakePipe: simPipe, Skip: lacking})
+}
+
+func TestJitter(t *testing.T) {
+	certificate()
+	quictest.TestConnection(t, quictest.Config{Bubble: true, MakePipe: jitterPipe, Skip: lacking})
 }
 
 func TestLoopback(t *testing.T) {

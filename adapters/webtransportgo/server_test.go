@@ -153,11 +153,14 @@ func get(t testing.TB, addr, path string) string {
 	return response.Status[:3] + " " + string(body)
 }
 
-// TestDefaultServeMuxIsNotServed has a handler there that would be found.
-func TestDefaultServeMuxIsNotServed(t *testing.T) {
+func init() {
 	http.HandleFunc("/webtransportgo-secret", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "secret")
 	})
+}
+
+// TestDefaultServeMuxIsNotServed has a handler there that would be found.
+func TestDefaultServeMuxIsNotServed(t *testing.T) {
 	ln, err := adapter.Listen("127.0.0.1:0", serverConf("h3"), nil)
 	require.NoError(t, err)
 	server := NewServer(nil)
