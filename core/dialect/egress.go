@@ -290,16 +290,20 @@ func (o *Outgoing) late(sg *moq.SubgroupReader, now time.Time) (late bool, at ti
 	return !now.Before(at), at
 }
 
-// expire resets the streams of groups that are late and have unsent bytes.
+// expire resets the streams of groups that are late and have unsent bytes;
+// while streams are short, late groups that are merely open give theirs up too.
 func (o *Outgoing) expire(now time.Time) {
+	o.e.mu.Lock()
+	short := o.e.waiting
+	o.e.mu.Unlock()
 	for _, s := range o.streams {
 		busy, done := s.w.pending()
-		if !busy || done || s.r.Group() == o.newest {
+		if done || !busy && !short || s.r.Group() == o.newest {
 			continue
 		}
 		late, at := o.late(s.r, now)
 		if late {
-			s.s.CancelWrite(o.e.form.Code(moq.ErrOld))
+			s.w.cancel(o.e.form.Code(moq.ErrOld))
 		} else {
 			o.e.wakeAt(at)
 		}
@@ -317,9 +321,7 @@ func (o *Outgoing) demote() {
 func (o *Outgoing) abort() {
 	o.closed, o.pending = true, nil
 	for _, s := range o.streams {
-		if _, done := s.w.pending(); !done {
-			s.s.CancelWrite(o.e.form.Code(moq.ErrCanceled))
-		}
+		s.w.cancel(o.e.form.Code(moq.ErrCanceled))
 	}
 	o.streams = nil
 }
@@ -349,6 +351,7 @@ func (e *Egress) stream(o *Outgoing) (quic.SendStream, error) {
 	e.mu.Unlock()
 	if !waiting {
 		e.group.Go(e.waitForCredit)
+		e.wakeAll() // what is late gives its stream up
 	}
 	return nil, quic.ErrWouldBlock
 }

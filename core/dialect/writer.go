@@ -125,6 +125,20 @@ func (w *streamWriter) end(err error) {
 	}
 }
 
+// cancel resets the stream, whoever writes to it.
+func (w *streamWriter) cancel(code quic.ErrorCode) {
+	w.runner.mu.Lock()
+	busy, done := w.busy, w.done
+	w.runner.mu.Unlock()
+	switch {
+	case done:
+	case busy: // the pump sees it
+		w.s.CancelWrite(code)
+	default:
+		w.end(resetError{code})
+	}
+}
+
 // pending reports whether the stream has bytes that are not written, and
 // whether it has ended.
 func (w *streamWriter) pending() (busy, done bool) {

@@ -26,7 +26,10 @@ type world struct {
 	relay *route.Mux
 	lis   quic.Listener
 	conf  dialect.Config
+	wrap  func(quic.Connection) quic.Connection // of what clients dial
 	ended chan struct{}
+
+	accepted func(*Session)
 }
 
 var versions = []string{"moq-lite-05", "moq-lite-04", "moq-lite-03", "moql"}
@@ -70,8 +73,9 @@ func (w *world) serve() {
 			if err != nil {
 				return
 			}
-			if _, err := Accept(c.Context(), p, w.relay.View(route.Scope{Root: moq.ParsePath(p.Request().Path)})); err != nil {
-				w.t.Log("accept:", err)
+			s, err := Accept(c.Context(), p, w.relay.View(route.Scope{Root: moq.ParsePath(p.Request().Path)}))
+			if err == nil && w.accepted != nil {
+				w.accepted(s)
 			}
 		}()
 	}
@@ -88,14 +92,22 @@ func (w *world) close() {
 // dial connects a client that publishes what is in mux.
 func (w *world) dial(name, version string, mux *route.Mux) *Session {
 	w.t.Helper()
+	return w.dialWith(name, version, mux, &Config{}, &quic.Config{EnableDatagrams: true})
+}
+
+func (w *world) dialWith(name, version string, mux *route.Mux, conf *Config, qc *quic.Config) *Session {
+	w.t.Helper()
 	if mux == nil {
 		mux = NewMux(route.Config{})
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
-	c, err := w.net.Node(name).Dial(ctx, "relay:4443", &tls.Config{NextProtos: []string{version}}, &quic.Config{EnableDatagrams: true})
+	c, err := w.net.Node(name).Dial(ctx, "relay:4443", &tls.Config{NextProtos: []string{version}}, qc)
 	require.NoError(w.t, err)
-	p, err := Open(ctx, c, dialect.Client, &Config{})
+	if w.wrap != nil {
+		c = w.wrap(c)
+	}
+	p, err := Open(ctx, c, dialect.Client, conf)
 	require.NoError(w.t, err)
 	s, err := Accept(ctx, p, mux.View(route.Scope{}))
 	require.NoError(w.t, err)
