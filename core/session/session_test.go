@@ -29,7 +29,8 @@ type world struct {
 	wrap  func(quic.Connection) quic.Connection // of what clients dial
 	ended chan struct{}
 
-	accepted func(*Session)
+	accepted   func(*Session)
+	serverWrap func(quic.Connection) quic.Connection // of what the relay accepts
 }
 
 var versions = []string{"moq-lite-05", "moq-lite-04", "moq-lite-03", "moql"}
@@ -66,6 +67,9 @@ func (w *world) serve() {
 		if err != nil {
 			return
 		}
+		if w.serverWrap != nil {
+			c = w.serverWrap(c)
+		}
 		go func() {
 			conf := &Config{Config: w.conf}
 			conf.Import = true
@@ -97,12 +101,22 @@ func (w *world) dial(name, version string, mux *route.Mux) *Session {
 
 func (w *world) dialWith(name, version string, mux *route.Mux, conf *Config, qc *quic.Config) *Session {
 	w.t.Helper()
+	return w.dialAny("relay", name, version, mux, conf, qc)
+}
+
+func (w *world) dialTo(to, name, version string) *Session {
+	w.t.Helper()
+	return w.dialAny(to, name, version, nil, &Config{}, nil)
+}
+
+func (w *world) dialAny(to, name, version string, mux *route.Mux, conf *Config, qc *quic.Config) *Session {
+	w.t.Helper()
 	if mux == nil {
 		mux = NewMux(route.Config{})
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
-	c, err := w.net.Node(name).Dial(ctx, "relay:4443", &tls.Config{NextProtos: []string{version}}, qc)
+	c, err := w.net.Node(name).Dial(ctx, to+":4443", &tls.Config{NextProtos: []string{version}}, qc)
 	require.NoError(w.t, err)
 	if w.wrap != nil {
 		c = w.wrap(c)
