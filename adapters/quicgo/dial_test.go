@@ -140,12 +140,12 @@ func TestListenDualStack(t *testing.T) {
 	defer ln.Close()
 	port := ln.Addr().(*net.UDPAddr).Port
 	for _, host := range []string{"127.0.0.1", "::1"} {
-		if pc, err := net.ListenPacket("udp", net.JoinHostPort(host, "0")); err != nil {
+		pc, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
+		if err != nil {
 			t.Log("no such family here: ", err)
 			continue
-		} else {
-			pc.Close()
 		}
+		pc.Close()
 		client, err := Dial(deadline(t), (&net.UDPAddr{IP: net.ParseIP(host), Port: port}).String(), clientConf(alpn), nil)
 		require.NoError(t, err)
 		server, err := ln.Accept(deadline(t))

@@ -106,7 +106,7 @@ func TestLongReason(t *testing.T) {
 		})
 	}
 	require.Equal(t, "aü", truncate("aüü", 4))
-	require.Equal(t, "", truncate("ü", 1))
+	require.Empty(t, truncate("ü", 1))
 }
 
 // TestHugeCodes: codes that QUIC cannot carry are capped.

@@ -91,7 +91,7 @@ func (s *sendStream) CancelWrite(code quic.ErrorCode) {
 	// library waits in Write for the session. Before the first Write it
 	// sends the header in the background, which must not be interrupted.
 	if s.wrote.Load() {
-		s.str.SetWriteDeadline(past)
+		_ = s.str.SetWriteDeadline(past) // it never fails
 	}
 }
 
@@ -153,7 +153,7 @@ func (s *receiveStream) CancelRead(code quic.ErrorCode) {
 	s.cancel.CompareAndSwap(nil, &quic.StreamError{Code: quic.ErrorCode(code32)})
 	s.str.CancelRead(wtgo.StreamErrorCode(code32))
 	// As in CancelWrite.
-	s.str.SetReadDeadline(past)
+	_ = s.str.SetReadDeadline(past) // it never fails
 }
 
 // stream is a bidirectional stream.
