@@ -3,7 +3,6 @@ package memnet_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +51,9 @@ func (w *world) send(data []byte) quic.SendStream {
 	require.NoError(w, err)
 	return s
 }
+
+// sleep lets virtual time pass.
+func (w *world) sleep(d time.Duration) { time.Sleep(d) }
 
 // took is the virtual time that f takes.
 func took(f func()) time.Duration {
@@ -261,179 +263,6 @@ func TestMTU(t *testing.T) {
 	}
 }
 
-func TestPartition(t *testing.T) {
-	link := memnet.Link{Latency: 10 * time.Millisecond}
-	inWorld(t, memnet.Config{Link: link}, &quic.Config{EnableDatagrams: true}, func(w *world) {
-		w.net.Partition("client", "server")
-		require.NoError(t, w.client.SendDatagram([]byte("lost")))
-		go func() {
-			time.Sleep(5 * time.Second)
-			w.net.Heal("client", "server")
-		}()
-		assert.Equal(t, 5010*time.Millisecond, w.arrival(10_000))
-		require.NoError(t, w.client.SendDatagram([]byte("found")))
-		got, err := w.server.ReceiveDatagram(w.ctx)
-		require.NoError(t, err)
-		assert.Equal(t, "found", string(got))
-
-		w.net.Partition("server", "client")
-		assert.Equal(t, 10*time.Millisecond, w.arrival(10_000), "this direction is not cut")
-	})
-}
-
-// TestPartitionOutlastsIdleTimeout: both sides lose the connection.
-func TestPartitionOutlastsIdleTimeout(t *testing.T) {
-	for _, both := range []bool{true, false} {
-		inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second}, func(w *world) {
-			time.Sleep(time.Minute) // PINGs keep it alive
-			require.NoError(t, w.client.Context().Err())
-			start := time.Now()
-			w.net.Partition("client", "server")
-			if both {
-				w.net.Partition("server", "client")
-			}
-			<-w.server.Context().Done()
-			assert.Equal(t, 10*time.Second, time.Since(start))
-			<-w.client.Context().Done()
-			if both {
-				assert.Equal(t, 10*time.Second, time.Since(start))
-			} else {
-				assert.Equal(t, 20*time.Second, time.Since(start), "it heard the server's PINGs until that gave up")
-			}
-			for _, c := range []quic.Connection{w.client, w.server} {
-				var end *quic.ConnError
-				require.ErrorAs(t, context.Cause(c.Context()), &end)
-				var timeout interface{ Timeout() bool }
-				require.ErrorAs(t, end.Err, &timeout)
-				assert.True(t, timeout.Timeout())
-			}
-		})
-	}
-}
-
-func TestPartitionWithinIdleTimeout(t *testing.T) {
-	inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second}, func(w *world) {
-		for range 5 {
-			w.net.Partition("client", "server")
-			time.Sleep(9 * time.Second)
-			w.net.Heal("client", "server")
-		}
-		time.Sleep(time.Minute)
-		require.NoError(t, w.client.Context().Err())
-		require.NoError(t, w.server.Context().Err())
-	})
-}
-
-// TestIdleTimeout: without PINGs only traffic keeps a connection.
-func TestIdleTimeout(t *testing.T) {
-	inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second, KeepAlivePeriod: -1}, func(w *world) {
-		start := time.Now()
-		for range 5 {
-			time.Sleep(8 * time.Second)
-			w.arrival(1)
-		}
-		require.NoError(t, w.client.Context().Err())
-		<-w.client.Context().Done()
-		<-w.server.Context().Done()
-		assert.Equal(t, 50*time.Second, time.Since(start))
-	})
-}
-
-func TestCrash(t *testing.T) {
-	inWorld(t, memnet.Config{}, &quic.Config{MaxIdleTimeout: 10 * time.Second}, func(w *world) {
-		w.net.Node("server").Crash()
-		assert.Error(t, w.server.Context().Err())
-		assert.NoError(t, w.client.Context().Err())
-		assert.Equal(t, 10*time.Second, took(func() { <-w.client.Context().Done() }))
-		_, err := w.net.Node("server").Listen(":1", nil, nil)
-		assert.NoError(t, err, "the node can be used again")
-	})
-}
-
-func TestDialErrors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		net := memnet.New(memnet.Config{Settle: synctest.Wait, Link: memnet.Link{Latency: time.Millisecond}})
-		defer net.Close()
-		client, server := net.Node("client"), net.Node("server")
-		var end *quic.ConnError
-
-		var err error
-		assert.Equal(t, 2*time.Second, took(func() {
-			_, err = client.Dial(t.Context(), "server:9", nil, &quic.Config{HandshakeIdleTimeout: 2 * time.Second})
-		}), "nobody listens")
-		require.ErrorAs(t, err, &end)
-		require.Error(t, end.Err)
-
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err = client.Dial(ctx, "server:9", nil, nil)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		_, err = client.Dial(t.Context(), "server", nil, nil)
-		require.Error(t, err)
-
-		l, err := server.Listen(":1", &tls.Config{NextProtos: []string{"b", "a"}}, nil)
-		require.NoError(t, err)
-		_, err = server.Listen(":1", nil, nil)
-		require.Error(t, err, "in use")
-		for _, offer := range []*tls.Config{nil, {NextProtos: []string{"c"}}} {
-			_, err = client.Dial(t.Context(), "server:1", offer, nil)
-			require.ErrorAs(t, err, &end)
-			assert.True(t, end.Remote)
-			var alert tls.AlertError
-			require.ErrorAs(t, err, &alert)
-		}
-		c, err := client.Dial(t.Context(), "server:1", &tls.Config{NextProtos: []string{"a", "b"}}, nil)
-		require.NoError(t, err)
-		assert.Equal(t, "b", c.State().Protocol, "the server's order counts")
-
-		accepted, err := l.Accept(t.Context())
-		require.NoError(t, err)
-		waiting, err := client.Dial(t.Context(), "server:1", &tls.Config{NextProtos: []string{"a"}}, nil)
-		require.NoError(t, err)
-		net.Wait()
-		time.Sleep(time.Second)
-		require.NoError(t, l.Close())
-		_, err = l.Accept(t.Context())
-		require.ErrorIs(t, err, quic.ErrListenerClosed)
-		<-waiting.Context().Done()
-		time.Sleep(time.Second)
-		require.NoError(t, accepted.Context().Err(), "accepted connections live on")
-		require.NoError(t, c.Context().Err())
-	})
-}
-
-func TestAcceptHonoursItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		net := memnet.New(memnet.Config{Settle: synctest.Wait})
-		defer net.Close()
-		l, err := net.Node("server").Listen(":0", nil, nil)
-		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err = l.Accept(ctx)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		c, err := net.Node("server").Dial(t.Context(), l.Addr().String(), nil, nil)
-		require.NoError(t, err)
-		assert.Equal(t, l.Addr(), c.State().RemoteAddr)
-	})
-}
-
-// TestAllow0RTT: the server has the connection before the handshake is over.
-func TestAllow0RTT(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		net := memnet.New(memnet.Config{Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})
-		defer net.Close()
-		l, err := net.Node("server").Listen(":1", nil, &quic.Config{Allow0RTT: true})
-		require.NoError(t, err)
-		go func() { _, _ = net.Node("client").Dial(t.Context(), "server:1", nil, nil) }()
-		var c quic.Connection
-		assert.Equal(t, 10*time.Millisecond, took(func() { c, err = l.Accept(t.Context()) }))
-		require.NoError(t, err)
-		assert.Equal(t, 20*time.Millisecond, took(func() { err = c.HandshakeComplete(t.Context()) }))
-		require.NoError(t, err)
-	})
-}
-
 // TestResetOvertakesData: with some seeds the reader never sees the bytes.
 func TestResetOvertakesData(t *testing.T) {
 	seen := make(map[int]bool)
@@ -481,29 +310,6 @@ func TestWindowGrows(t *testing.T) {
 	inWorld(t, memnet.Config{Link: link}, &conf, func(w *world) { growing = w.arrival(500_000) })
 	assert.Greater(t, fixed, 3*time.Second)
 	assert.Less(t, growing, time.Second)
-}
-
-// TestNetworkClose ends everything with an error that says so.
-func TestNetworkClose(t *testing.T) {
-	inWorld(t, memnet.Config{}, nil, func(w *world) {
-		read := make(chan error)
-		go func() {
-			_, err := w.server.AcceptStream(w.ctx)
-			read <- err
-		}()
-		w.net.Wait()
-		go w.net.Close()
-		var end *quic.ConnError
-		require.ErrorAs(t, <-read, &end)
-		w.net.Close()
-		w.net.Wait()
-		_, err := w.client.OpenStream(w.ctx)
-		require.ErrorAs(t, err, &end)
-		_, err = w.net.Node("x").Dial(w.ctx, "server:1", nil, nil)
-		require.Error(t, err)
-		_, err = w.net.Node("x").Listen(":1", nil, nil)
-		require.Error(t, err)
-	})
 }
 
 // TestUrgencyOrder: a link with a rate sends by urgency.

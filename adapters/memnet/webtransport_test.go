@@ -2,6 +2,7 @@ package memnet_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"math"
@@ -14,8 +15,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"crypto/tls"
 
 	"github.com/moqtgo/moqt/adapters/memnet"
 	"github.com/moqtgo/moqt/ports/quic"

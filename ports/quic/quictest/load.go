@@ -120,10 +120,18 @@ func concurrent(p *pipe) {
 		return err
 	}
 	var calls []*call
+	rounds := make(chan error, 1000) // of the openers
 	for _, c := range []quic.Connection{p.a, p.b} {
 		for i := range 4 {
 			calls = append(calls,
-				p.start("opening", func() error {
+				p.start("opening", func() (err error) {
+					report := func(err error) {
+						select {
+						case rounds <- err:
+						default:
+						}
+					}
+					defer func() { report(err) }()
 					for c.Context().Err() == nil {
 						s, err := c.OpenUniStream(p.ctx)
 						if err != nil {
@@ -142,6 +150,7 @@ func concurrent(p *pipe) {
 						if err := isEnd(s.Close()); err != nil {
 							return err
 						}
+						report(nil)
 					}
 					return nil
 				}),
@@ -198,17 +207,12 @@ func concurrent(p *pipe) {
 			)
 		}
 	}
-	for i := range 100 {
-		s, r := p.b, p.a
-		if i%2 == 0 {
-			s, r = p.a, p.b
+	for range 100 {
+		if err := <-rounds; err != nil {
+			p.fatalf("opening: %v", err)
 		}
-		s.Stats()
-		r.State()
-		runtime.Gosched()
-	}
-	if !p.conf.Bubble {
-		p.settle()
+		p.a.Stats()
+		p.b.State()
 	}
 	calls = append(calls,
 		p.start("CloseWithError", func() error { return p.a.CloseWithError(1, "one") }),
