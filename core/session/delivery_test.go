@@ -27,7 +27,7 @@ func TestWritesEqualFrames(t *testing.T) {
 				w.wrap = func(c quic.Connection) quic.Connection { local = quicfault.NewCounter(c); return local }
 				w.dial("publisher", v, mux)
 				w.wrap = nil
-				time.Sleep(time.Second)
+				w.sleep(time.Second)
 				w.serverWrap = func(c quic.Connection) quic.Connection { relayed = quicfault.NewCounter(c); return relayed }
 				s := w.dial("watcher", v, nil)
 				r := subscribeTo(t, s, aliceVideo, moq.Subscription{})
@@ -43,12 +43,12 @@ func TestWritesEqualFrames(t *testing.T) {
 						}
 						_, err := in.ReadFrame(t.Context())
 						require.NoError(t, err)
-						time.Sleep(33 * time.Millisecond)
+						w.sleep(33 * time.Millisecond)
 					}
 					require.NoError(t, g.Close())
 				}
 				deliver() // and whatever is said once
-				time.Sleep(time.Second)
+				w.sleep(time.Second)
 				counters := map[string]*quicfault.Counter{"publisher": local, "relay": relayed}
 				before := map[string]quicfault.Traffic{}
 				for who, c := range counters {
@@ -57,7 +57,7 @@ func TestWritesEqualFrames(t *testing.T) {
 				for range groups {
 					deliver()
 				}
-				time.Sleep(time.Second)
+				w.sleep(time.Second)
 				for who, c := range counters {
 					require.EqualValues(t, groups*frames, c.Sent().Calls-before[who].Calls, "%s: writes", who)
 					require.EqualValues(t, groups, c.Sent().UniStreams-before[who].UniStreams, "%s: streams", who)
@@ -108,7 +108,7 @@ func TestSlowSubscriber(t *testing.T) {
 					_, err := in.ReadFrame(t.Context())
 					require.NoError(t, err)
 					require.Less(t, time.Since(start), 50*time.Millisecond, "the fast one waits for nobody")
-					time.Sleep(100*time.Millisecond - time.Since(start))
+					w.sleep(100*time.Millisecond - time.Since(start))
 				}
 				require.NoError(t, g.Close())
 			}
@@ -152,7 +152,7 @@ func TestTwoRelays(t *testing.T) {
 			_, stop := w.chain("edge", 100, v)
 			defer stop()
 			w.dial("publisher", v, mux)
-			time.Sleep(time.Second)
+			w.sleep(time.Second)
 			s := w.dialTo("edge", "watcher", v)
 			watch, err := s.Announced(t.Context(), "room")
 			require.NoError(t, err)

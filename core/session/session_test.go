@@ -85,6 +85,9 @@ func (w *world) serve() {
 	}
 }
 
+// sleep lets time pass in the bubble.
+func (w *world) sleep(d time.Duration) { time.Sleep(d) }
+
 func (w *world) close() {
 	_ = w.lis.Close()
 	w.net.Close()

@@ -77,9 +77,9 @@ func TestLateJoin(t *testing.T) {
 
 			r.Close()
 			r2.Close()
-			time.Sleep(29 * time.Second)
+			w.sleep(29 * time.Second)
 			require.Equal(t, 1, track.Track().Demand().Readers, "an idle track lingers")
-			time.Sleep(2 * time.Second)
+			w.sleep(2 * time.Second)
 			require.Equal(t, 0, track.Track().Demand().Readers, "and is dropped")
 			_ = p.CloseWithError(0, "")
 		})
@@ -106,7 +106,7 @@ func TestResume(t *testing.T) {
 			require.Equal(t, route.Active, a.Change)
 
 			_ = p.CloseWithError(1, "crash")
-			time.Sleep(3 * time.Second)
+			w.sleep(3 * time.Second)
 			p = w.dialWith("publisher", v, mux, conf, nil)
 			require.NoError(t, g.WriteFrame(moq.Frame{Payload: []byte("two")}))
 			wantFrame(t, g1, "two")
@@ -138,7 +138,7 @@ func TestTakeover(t *testing.T) {
 			hello(t, track1, "first")
 			hello(t, track2, "second")
 			p1 := w.dialWith("p1", v, first, &Config{Config: dialect.Config{Hop: 1}}, nil)
-			time.Sleep(time.Second)
+			w.sleep(time.Second)
 			s := w.dial("watcher", v, nil)
 			watch, err := s.Announced(t.Context(), "room")
 			require.NoError(t, err)
@@ -178,9 +178,9 @@ func TestStandby(t *testing.T) {
 		second, track2, _ := publish("room/alice", "video")
 		conf := &Config{Config: dialect.Config{Hop: 7}}
 		p1 := w.dialWith("p1", versions[0], first, conf, nil)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		w.dialWith("p2", versions[0], second, conf, nil)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		s := w.dial("watcher", versions[0], nil)
 		watch, err := s.Announced(t.Context(), "room")
 		require.NoError(t, err)
@@ -193,7 +193,7 @@ func TestStandby(t *testing.T) {
 		g := nextGroup(t, r)
 		wantFrame(t, g, "one")
 		_ = p1.CloseWithError(1, "crash")
-		time.Sleep(100 * time.Millisecond)
+		w.sleep(100 * time.Millisecond)
 		for _, o := range open {
 			require.NoError(t, o.WriteFrame(moq.Frame{Payload: []byte("two")}))
 			require.NoError(t, o.Close())
@@ -223,7 +223,7 @@ func TestSubscribeFirst(t *testing.T) {
 			r, err = s.Subscribe(t.Context(), aliceVideo, moq.Subscription{})
 			got <- err
 		}()
-		time.Sleep(500 * time.Millisecond)
+		w.sleep(500 * time.Millisecond)
 		w.dial("publisher", versions[0], mux)
 		require.NoError(t, <-got)
 		wantFrame(t, nextGroup(t, r), "one")
@@ -274,7 +274,7 @@ func TestFetch(t *testing.T) {
 			write(t, track, 1)
 			w.dial("publisher", v, mux)
 			s := w.dial("watcher", v, nil)
-			time.Sleep(time.Second)
+			w.sleep(time.Second)
 			fetch := func(group uint64) (n int, err error) {
 				r, err := s.Fetch(t.Context(), moq.GroupFetch(aliceVideo, group, 0))
 				if err != nil {
@@ -341,7 +341,7 @@ func TestDatagrams(t *testing.T) {
 			w.dial("publisher", "moq-lite-05", mux)
 			s := w.dial("watcher", v, nil)
 			r := subscribeTo(t, s, aliceVideo, moq.Subscription{})
-			time.Sleep(time.Second)
+			w.sleep(time.Second)
 			for _, text := range []string{"one", "two", "three"} {
 				require.NoError(t, track.WriteDatagram(moq.Frame{Payload: []byte(text), Timed: true, Timestamp: 5}))
 				g := nextGroup(t, r)
@@ -364,7 +364,7 @@ func TestFewStreams(t *testing.T) {
 			r := subscribeTo(t, s, aliceVideo, moq.Subscription{})
 			for range 10 { // groups that stay open hold their streams
 				hello(t, track, "x")
-				time.Sleep(100 * time.Millisecond)
+				w.sleep(100 * time.Millisecond)
 			}
 			last := uint64(0)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
