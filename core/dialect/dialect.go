@@ -80,6 +80,9 @@ type Peer interface {
 	Publish(context.Context, *moq.Track) error
 	// Announced watches the broadcasts of the peer below a prefix.
 	Announced(context.Context, moq.Path) (*route.AnnounceReader, error)
+	// Import publishes in the home view what the peer announces, as
+	// Config.Import does. Call it once.
+	Import()
 	// Probe returns estimates of the path from the peer to us.
 	Probe(context.Context) (*moq.ProbeReader, error)
 	// Goaway asks the peer to move to uri, or anywhere where it is empty.

@@ -31,6 +31,9 @@ type session struct {
 	ctx    context.Context
 	done   chan struct{} // closed when everything has ended
 	style  style
+	halves chan struct{} // one for each request without its first message
+	rate   dialect.Bucket
+	churn  [2]dialect.Churn // of requests, of groups
 
 	ready     chan struct{} // closed when the peer's SETUP is in
 	peerSetup setup         // valid once ready is closed
@@ -120,7 +123,10 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		budget: dialect.NewBudget(&cfg.Limits), group: dialect.NewGroup(),
 		ctx: c.Context(), done: make(chan struct{}), ready: make(chan struct{}),
 		ids: map[uint64]*incoming{}, byTrack: map[*moq.Track]*incoming{}, served: map[uint64]struct{}{},
+		halves: make(chan struct{}, cfg.Limits.Requests),
+		rate:   dialect.Bucket{Rate: cfg.Limits.RequestRate, Burst: cfg.Limits.RequestBurst},
 	}
+	s.churn[0].Limit, s.churn[1].Limit = cfg.Limits.Resets, cfg.Limits.Resets
 	s.home = home.With(s)
 	if s.hop = cfg.Hop; s.hop == 0 {
 		s.hop = home.Mux().Hop()
@@ -143,9 +149,12 @@ func (s *session) start() {
 		}
 	}
 	if s.cfg.Import {
-		s.group.Go(func() { s.importAll() })
+		s.Import()
 	}
 }
+
+// Import implements dialect.Peer.
+func (s *session) Import() { s.group.Go(s.importAll) }
 
 // teardown runs once, when the connection has ended.
 func (s *session) teardown() {
@@ -207,21 +216,50 @@ type fatal struct{ error }
 func (f fatal) Unwrap() error { return f.error }
 
 // acceptRequests accepts the peer's bidirectional streams until the session
-// ends.
+// ends. Those beyond what the limits allow wait in the stack.
 func (s *session) acceptRequests() {
 	for n := uint64(0); ; n++ {
+		select {
+		case s.halves <- struct{}{}:
+		case <-s.ctx.Done():
+			return
+		}
 		st, err := s.conn.AcceptStream(s.ctx)
 		if err != nil {
 			return
 		}
-		if !s.budget.Requests.Take() {
-			s.refuse(st, CodeBounds)
-			continue
-		}
 		r := &request{s: s, Stream: st, ordinal: n}
-		if !s.group.Go(r.handle) {
+		if !s.pace() || !s.group.Go(r.handle) {
 			return
 		}
+	}
+}
+
+// pace holds back a peer that asks too fast; false says that the session has
+// ended.
+func (s *session) pace() bool {
+	wait := s.rate.Take(time.Now())
+	if wait <= 0 {
+		return true
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// youth is how soon after its beginning a stream must be aborted to count as
+// churn.
+const youth = time.Second
+
+// abuse closes the session where the peer aborts too much of what it begins.
+func (s *session) abuse(c *dialect.Churn, aborted bool) {
+	if c.Ended(aborted, time.Now()) {
+		s.Close(moq.Errorf(moq.CodeTooMany, "more than %d streams aborted in a second", c.Limit))
 	}
 }
 
@@ -238,16 +276,34 @@ type request struct {
 	in      *wire.Stream
 	timer   *time.Timer
 	begun   bool
+	reset   atomic.Bool // by the peer
+}
+
+// Read notes a reset by the peer.
+func (r *request) Read(p []byte) (int, error) {
+	n, err := r.Stream.Read(p)
+	if err != nil && abortedByPeer(err) {
+		r.reset.Store(true)
+	}
+	return n, err
+}
+
+func abortedByPeer(err error) bool {
+	var reset *quic.StreamError
+	return errors.As(err, &reset) && reset.Remote
 }
 
 // handle runs one request. The type of its error decides: a fatal one closes
 // the session, any other resets the stream, none ends it.
 func (r *request) handle() {
 	s := r.s
-	r.in = wire.NewStream(wire.RFC9000, r.Stream)
+	start := time.Now()
+	r.in = wire.NewStream(wire.RFC9000, r)
 	r.timer = time.AfterFunc(s.cfg.Limits.HeaderTime, func() { r.CancelRead(s.code(CodeTimeout)) })
 	err := r.dispatch()
 	r.begin()
+	aborted := r.reset.Load() || abortedByPeer(context.Cause(r.Context()))
+	s.abuse(&s.churn[0], aborted && time.Since(start) < youth)
 	if err == nil {
 		return
 	}
@@ -264,14 +320,14 @@ func (r *request) begin() {
 	if !r.begun {
 		r.begun = true
 		r.timer.Stop()
-		r.s.budget.Requests.Release()
+		<-r.s.halves
 	}
 }
 
 func (r *request) dispatch() error {
 	t, err := r.in.Varint()
 	if err != nil {
-		return err
+		return wire.UnexpectedEOF(err)
 	}
 	p := r.s.p
 	switch {
@@ -307,6 +363,12 @@ func (r *request) closedByPeer() {
 			return
 		}
 	}
+}
+
+// untilStopped makes the peer's STOP_SENDING end a request on which it has no
+// more to say, as its FIN does; call done when the request has ended.
+func (r *request) untilStopped() (done func() bool) {
+	return context.AfterFunc(r.Context(), func() { r.CancelRead(r.s.code(CodeCancel)) })
 }
 
 // timeout bounds a step by d; context.Cause says why it ended.

@@ -67,6 +67,14 @@ func (s *Session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 	return s.peer.Announced(ctx, prefix)
 }
 
+// Import publishes in the home view what the peer announces: what makes a
+// session one of a relay. Call it once, and not with Config.Import.
+func (s *Session) Import() { s.peer.Import() }
+
+// Source returns the peer as where tracks come from, by their absolute names
+// in the home view.
+func (s *Session) Source() route.Source { return s.peer }
+
 // Probe returns estimates of the path from the peer to us.
 func (s *Session) Probe(ctx context.Context) (*moq.ProbeReader, error) { return s.peer.Probe(ctx) }
 
