@@ -1,0 +1,373 @@
+package moqt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moqtgo/moqt/adapters/quicgo"
+	"github.com/moqtgo/moqt/adapters/webtransportgo"
+	"github.com/moqtgo/moqt/ports/quic"
+	"github.com/moqtgo/moqt/ports/webtransport"
+)
+
+// ErrServerClosed is returned by the Serve and Listen methods of a Server
+// after Close or Shutdown.
+var ErrServerClosed = errors.New("moqt: server closed")
+
+// protoH3 is the ALPN of HTTP/3.
+const protoH3 = "h3"
+
+// A Server accepts sessions over raw QUIC and over WebTransport, on one UDP
+// port. Do not change its fields once it is in use.
+type Server struct {
+	// Addr is "host:port" to listen on, UDP. Empty is ":443".
+	Addr string
+	// TLSConfig has the certificate. It is cloned. With NextProtos empty every
+	// version of Config is offered, and h3; otherwise what is not spoken here
+	// is dropped with a warning, and an error if nothing is left. It must not
+	// be nil, but for ListenAndServeTLS.
+	TLSConfig *tls.Config
+	// QUICConfig are the limits of the transport; nil takes the defaults.
+	QUICConfig *quic.Config
+	// Config are the settings of sessions; nil takes the defaults.
+	Config *Config
+	// HTTPHandler serves HTTP/3 requests; it calls HandleWebTransport for
+	// those that are to become sessions. nil: an extended CONNECT goes to
+	// http.DefaultServeMux if that has a pattern for it, otherwise straight to
+	// HandleWebTransport; anything else is answered with 404.
+	HTTPHandler http.Handler
+	// CheckHTTPOrigin decides whether a web page may open a session; nil
+	// accepts every origin.
+	CheckHTTPOrigin func(*http.Request) bool
+	// Handler or SetupHandler, which are one field under two names, decides
+	// about set-up requests. Both nil is DefaultRouter, both set an error.
+	Handler      Handler
+	SetupHandler SetupHandler
+	// ListenFunc is the QUIC stack; nil is adapters/quicgo.
+	ListenFunc quic.ListenAddrFunc
+	// NewWebtransportServerFunc is the WebTransport stack; nil is
+	// adapters/webtransportgo.
+	NewWebtransportServerFunc func(checkOrigin func(*http.Request) bool) webtransport.Server
+	// Logger is told of sessions and of what is refused; nil is silent.
+	Logger *slog.Logger
+
+	mu        sync.Mutex
+	wt        webtransport.Server
+	closed    bool
+	pending   int
+	listeners map[quic.Listener]struct{}
+	conns     map[quic.Connection]struct{}
+	sessions  map[*Session]struct{}
+	changed   chan struct{} // closed with the next end of a session or connection
+}
+
+func (s *Server) log() *slog.Logger { return orSilent(s.Logger) }
+
+func (s *Server) handler() SetupHandler {
+	switch {
+	case s.Handler != nil:
+		return s.Handler
+	case s.SetupHandler != nil:
+		return s.SetupHandler
+	}
+	return DefaultRouter
+}
+
+func (s *Server) check() error {
+	if s.Handler != nil && s.SetupHandler != nil {
+		return errors.New("moqt: both Server.Handler and Server.SetupHandler are set")
+	}
+	return nil
+}
+
+// ListenAndServe listens on Addr and serves until Close or Shutdown; then it
+// returns ErrServerClosed.
+func (s *Server) ListenAndServe() error {
+	if s.TLSConfig == nil {
+		return errors.New("moqt: Server.TLSConfig is nil: QUIC needs a certificate; see ListenAndServeTLS")
+	}
+	return s.listenAndServe(s.TLSConfig.Clone())
+}
+
+// ListenAndServeTLS is ListenAndServe with the certificate and key of two PEM
+// files.
+func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return err
+	}
+	conf := &tls.Config{}
+	if s.TLSConfig != nil {
+		conf = s.TLSConfig.Clone()
+	}
+	conf.Certificates = append([]tls.Certificate{cert}, conf.Certificates...)
+	return s.listenAndServe(conf)
+}
+
+func (s *Server) listenAndServe(conf *tls.Config) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	var err error
+	if conf.NextProtos, err = s.protocols(conf.NextProtos); err != nil {
+		return err
+	}
+	listen, addr := s.ListenFunc, s.Addr
+	if listen == nil {
+		listen = quicgo.Listen
+	}
+	if addr == "" {
+		addr = ":443"
+	}
+	if s.isClosed() {
+		return ErrServerClosed
+	}
+	ln, err := listen(addr, conf, s.QUICConfig)
+	if err != nil {
+		return err
+	}
+	return s.ServeQUICListener(ln)
+}
+
+// protocols returns the ALPNs to offer.
+func (s *Server) protocols(given []string) ([]string, error) {
+	spoken := append(s.Config.versions(), protoH3)
+	if len(given) == 0 {
+		return spoken, nil
+	}
+	var some []string
+	for _, p := range given {
+		if slices.Contains(spoken, p) {
+			some = append(some, p)
+		} else {
+			s.log().Warn("TLSConfig.NextProtos has a protocol that is not spoken here", "protocol", p)
+		}
+	}
+	if len(some) == 0 {
+		return nil, errors.New("moqt: no protocol of TLSConfig.NextProtos is spoken here")
+	}
+	return some, nil
+}
+
+// ServeQUICListener accepts connections until Close or Shutdown, which close
+// the listener; then it returns ErrServerClosed.
+func (s *Server) ServeQUICListener(ln quic.Listener) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = ln.Close()
+		return ErrServerClosed
+	}
+	if s.listeners == nil {
+		s.listeners = map[quic.Listener]struct{}{}
+	}
+	s.listeners[ln] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.listeners, ln)
+		s.mu.Unlock()
+		_ = ln.Close()
+	}()
+	s.log().Info("listening", "addr", ln.Addr())
+	for {
+		conn, err := ln.Accept(context.Background())
+		if err != nil {
+			if s.isClosed() {
+				return ErrServerClosed
+			}
+			return err
+		}
+		if !s.enter(conn) {
+			go func() { _ = conn.CloseWithError(SessionInternal, "the server is closing or overloaded") }()
+			continue
+		}
+		go func() {
+			defer s.leave(conn)
+			if err := s.serve(conn); err != nil {
+				s.log().Debug("connection not served", "remote", conn.State().RemoteAddr, "error", err)
+			}
+		}()
+	}
+}
+
+// enter takes a connection in; leave lets it out. A connection is pending
+// until settle.
+func (s *Server) enter(conn quic.Connection) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.pending >= s.Config.maxPending() {
+		return false
+	}
+	if s.conns == nil {
+		s.conns = map[quic.Connection]struct{}{}
+	}
+	s.conns[conn] = struct{}{}
+	s.pending++
+	return true
+}
+
+func (s *Server) leave(conn quic.Connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, conn)
+	s.notify()
+}
+
+func (s *Server) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending--
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// notify wakes who waits for an end. s.mu is held.
+func (s *Server) notify() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
+}
+
+// addSession notes a session; false says that the server is closed.
+func (s *Server) addSession(sess *Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if s.sessions == nil {
+		s.sessions = map[*Session]struct{}{}
+	}
+	s.sessions[sess] = struct{}{}
+	go func() {
+		err := sess.Wait()
+		s.mu.Lock()
+		delete(s.sessions, sess)
+		s.notify()
+		s.mu.Unlock()
+		s.log().Info("session ended", "remote", sess.RemoteAddr(), "error", err)
+	}()
+	s.log().Info("session accepted", "remote", sess.RemoteAddr(), "version", sess.Version(), "path", sess.Path())
+	return true
+}
+
+// webTransport returns the WebTransport stack, made with its first use.
+func (s *Server) webTransport() webtransport.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wt == nil {
+		make := s.NewWebtransportServerFunc
+		if make == nil {
+			make = webtransportgo.NewServer
+		}
+		s.wt = make(s.CheckHTTPOrigin)
+	}
+	return s.wt
+}
+
+// Close ends every session, and everything else, at once. It returns when that
+// is done, after two seconds at the latest; handlers that do not look at their
+// session may still run then.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	bound := time.NewTimer(time.Second)
+	defer bound.Stop()
+	s.endSessions(bound.C)
+	s.mu.Lock()
+	wt := s.wt
+	var listeners []quic.Listener
+	for ln := range s.listeners {
+		listeners = append(listeners, ln)
+	}
+	s.mu.Unlock()
+	var err error
+	if wt != nil {
+		err = wt.Close()
+	}
+	for _, ln := range listeners {
+		err = errors.Join(err, ln.Close())
+	}
+	s.mu.Lock()
+	for conn := range s.conns {
+		go func() { _ = conn.CloseWithError(SessionNoError, "the server is closing") }()
+	}
+	s.mu.Unlock()
+	bound.Reset(time.Second)
+	s.wait(func() bool { return len(s.sessions)+len(s.conns) == 0 }, bound.C)
+	return err
+}
+
+// endSessions closes every session with its code.
+func (s *Server) endSessions(bound <-chan time.Time) {
+	s.mu.Lock()
+	for sess := range s.sessions {
+		go func() { _ = sess.CloseWithError(SessionNoError, "the server is closing") }()
+	}
+	s.mu.Unlock()
+	s.wait(func() bool { return len(s.sessions) == 0 }, bound)
+}
+
+// wait waits until done, which is called with s.mu held.
+func (s *Server) wait(done func() bool, bound <-chan time.Time) bool {
+	for {
+		s.mu.Lock()
+		if done() {
+			s.mu.Unlock()
+			return true
+		}
+		if s.changed == nil {
+			s.changed = make(chan struct{})
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-bound:
+			return false
+		}
+	}
+}
+
+// Shutdown accepts nothing more, asks every peer to go away, and waits until
+// all sessions have ended, or until ctx ends; then it is Close. The error is
+// that of ctx where sessions had to be ended by force.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	for sess := range s.sessions {
+		go func() {
+			timeout := time.Duration(0)
+			if d, ok := ctx.Deadline(); ok {
+				timeout = time.Until(d)
+			}
+			_ = sess.Goaway(ctx, "", timeout)
+		}()
+	}
+	s.mu.Unlock()
+	over := make(chan time.Time)
+	stop := context.AfterFunc(ctx, func() { close(over) })
+	drained := s.wait(func() bool { return len(s.sessions) == 0 }, over)
+	stop()
+	err := s.Close()
+	if !drained {
+		return context.Cause(ctx)
+	}
+	return err
+}
