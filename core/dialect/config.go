@@ -53,11 +53,15 @@ type Limits struct {
 	ParkedStreams int           // streams that came before what they belong to: 32
 	ParkTime      time.Duration // how long they may wait: 1 s
 	HeaderTime    time.Duration // until a stream's first message is complete: 10 s
-	Requests      int           // request streams before their first message: 100
+	Requests      int           // request streams before their first message: 100; more wait
+	RequestRate   int           // requests and updates a second once RequestBurst is spent: 200
+	RequestBurst  int           // twice Subscriptions
+	Resets        int           // streams that the peer opens and aborts, a second: 100
 	Subscriptions int           // live subscriptions of the peer: 1024
 	Watches       int           // announce streams of the peer: 256
 	Announcements int           // live announcements of the peer: 4096
 	Fetches       int           // concurrent fetches of the peer: 16
+	Probes        int           // probe streams of the peer: 8
 	FetchTime     time.Duration // of one fetch: 20 s
 	OpenGroups    int           // open group streams of one subscription: 64
 	Datagrams     int           // datagrams parked for a subscription to come: 30
@@ -71,9 +75,13 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.HeaderTime, 10*time.Second)
 	orDefault(&l.Requests, 100)
 	orDefault(&l.Subscriptions, 1024)
+	orDefault(&l.RequestRate, 200)
+	orDefault(&l.RequestBurst, 2*l.Subscriptions)
+	orDefault(&l.Resets, 100)
 	orDefault(&l.Watches, 256)
 	orDefault(&l.Announcements, 4096)
 	orDefault(&l.Fetches, 16)
+	orDefault(&l.Probes, 8)
 	orDefault(&l.FetchTime, 20*time.Second)
 	orDefault(&l.OpenGroups, 64)
 	orDefault(&l.Datagrams, 30)
@@ -112,17 +120,17 @@ func (q *Quota) Used() int { return int(q.used.Load()) }
 
 // A Budget is what the peer of one session may still use.
 type Budget struct {
-	Requests, Subscriptions, Watches, Announcements, Fetches, Parked Quota
+	Subscriptions, Watches, Announcements, Fetches, Probes, Parked Quota
 }
 
 // NewBudget returns the budget that l allows.
 func NewBudget(l *Limits) *Budget {
 	b := new(Budget)
-	b.Requests.limit = int64(l.Requests)
 	b.Subscriptions.limit = int64(l.Subscriptions)
 	b.Watches.limit = int64(l.Watches)
 	b.Announcements.limit = int64(l.Announcements)
 	b.Fetches.limit = int64(l.Fetches)
+	b.Probes.limit = int64(l.Probes)
 	b.Parked.limit = int64(l.ParkedStreams)
 	return b
 }

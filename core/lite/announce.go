@@ -9,6 +9,10 @@ import (
 // announceBatch is how many announcements go into one write.
 const announceBatch = 64
 
+// initBytes is how many bytes of names an ANNOUNCE_INIT has at most, about;
+// the rest follows one by one.
+const initBytes = 32 << 10
+
 // A watch is an announce stream of the peer: it is told of every change below
 // a prefix.
 type watch struct {
@@ -34,6 +38,7 @@ func (r *request) announce() error {
 		return fatal{moq.Errorf(moq.CodeTooMany, "more than %d announce streams", s.cfg.Limits.Watches)}
 	}
 	defer s.budget.Watches.Release()
+	defer r.untilStopped()()
 	w := &watch{s: s, prefix: moq.ParsePath(m.Prefix)}
 	w.out = dialect.NewOutbox(s.runner, r.ordinal, r.Stream)
 	reader, err := s.home.Watch(w.prefix, m.ExcludeHop, w.out.Wake)
@@ -58,12 +63,14 @@ func (w *watch) snapshot(all []route.Announcement) []byte {
 	var b []byte
 	var active uint64
 	var init announceInit
+	size := 0 // of init
 	for _, a := range all {
 		suffix, ok := w.suffix(a.Path)
 		switch {
 		case !ok:
-		case p.AnnounceInit:
+		case p.AnnounceInit && size < initBytes && len(init.Suffixes) < maxBroadcasts:
 			init.Suffixes = append(init.Suffixes, suffix)
+			size += len(suffix)
 		default:
 			active++
 			b = w.append(b, true, suffix, a.Hops)
@@ -71,7 +78,7 @@ func (w *watch) snapshot(all []route.Announcement) []byte {
 	}
 	switch {
 	case p.AnnounceInit:
-		return init.append(nil, p)
+		return append(init.append(nil, p), b...)
 	case p.AnnounceOK:
 		ok := announceOK{Hop: w.s.hop, Active: active}
 		return append(ok.append(nil, p), b...)

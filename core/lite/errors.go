@@ -30,7 +30,10 @@ func codeOf(err error) quic.ErrorCode {
 	}
 	var reset *quic.StreamError
 	if errors.As(err, &reset) {
-		return CodeCancel
+		if reset.Remote {
+			return CodeCancel
+		}
+		return fromCode(reset.Code) // ours: a timeout for example
 	}
 	return CodeTransport
 }
@@ -48,14 +51,16 @@ var meanings = map[quic.ErrorCode]moq.Code{
 // rooted paths has its own numbers: 3 says that a subscription was not found.
 func (s *session) fromWire(err error) *moq.Error {
 	var reset *quic.StreamError
-	if errors.As(err, &reset) && reset.Remote {
+	if errors.As(err, &reset) {
 		n := fromCode(reset.Code)
 		code, ok := meanings[n]
 		switch {
-		case s.style.v.Load() == styleSlash && n == 3:
-			code = moq.CodeNotFound
 		case !ok:
 			code = moq.CodeInternal
+		case !reset.Remote: // we gave up: a timeout for example
+			return &moq.Error{Code: code, Err: err}
+		case s.style.v.Load() == styleSlash && n == 3:
+			code = moq.CodeNotFound
 		}
 		return &moq.Error{Code: code, Remote: true, Wire: uint64(n)}
 	}

@@ -30,6 +30,9 @@ func (r *request) fetch() error {
 		return err
 	}
 	defer reader.Close()
+	if l, ok := reader.Track().Largest(); !ok || l.Group < m.Group { // FETCH is for the past
+		return moq.Errorf(moq.CodeNotFound, "no group %d yet", m.Group)
+	}
 	if err := r.sendObjects(ctx, reader); err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectR
 	}
 	_ = st.Close()
 	timer := time.AfterFunc(s.cfg.Limits.FetchTime, func() { st.CancelRead(s.code(CodeTimeout)) })
-	s.group.Go(func() {
+	read := func() {
 		defer timer.Stop()
 		if err := readObjects(wire.NewStream(wire.RFC9000, st), s, w); err != nil {
 			st.CancelRead(s.code(codeOf(err)))
@@ -99,7 +102,11 @@ func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectR
 			return
 		}
 		t.Finish(req.Start.Group + 1)
-	})
+	}
+	if !s.group.Go(read) {
+		timer.Stop()
+		return nil, moq.ErrDropped
+	}
 	return t.Read(req.Start, req.End, func() { stop(s, st) }), nil
 }
 

@@ -48,8 +48,9 @@ func (s *session) acceptGroups(ctx context.Context) {
 // A uniStream is a unidirectional stream that the peer opened.
 type uniStream struct {
 	quic.ReceiveStream
-	s  *session
-	in *wire.Stream
+	s     *session
+	in    *wire.Stream
+	begun bool // its first message is in
 }
 
 func (u *uniStream) handle() {
@@ -58,6 +59,7 @@ func (u *uniStream) handle() {
 	timer := time.AfterFunc(s.cfg.Limits.HeaderTime, func() { u.CancelRead(s.code(CodeTimeout)) })
 	err := u.dispatch(timer)
 	timer.Stop()
+	s.abuse(&s.churn[1], !u.begun && abortedByPeer(err))
 	if err == nil {
 		return
 	}
@@ -80,15 +82,26 @@ func (u *uniStream) dispatch(timer *time.Timer) error {
 		if err != nil {
 			return err
 		}
+		u.begun = true
 		return u.group(h)
 	case t == typeSetup && u.s.p.SetupOnUni:
-		m, err := readSetup(u.in, u.ReceiveStream, u.s.p, u.s.cfg.Limits.ControlBytes)
+		m, err := readSetup(u.in, u.s.p, u.s.cfg.Limits.ControlBytes)
 		if err != nil {
-			return fatal{err}
+			return u.malformed(err)
 		}
+		u.CancelRead(u.s.code(CodeCancel))
 		return u.s.takeSetup(m)
 	}
 	return moq.Errorf(moq.CodeUnsupported, "unknown stream type %#x", t)
+}
+
+// malformed makes a SETUP that makes no sense fatal; one that was cut off is
+// as if there had been none.
+func (u *uniStream) malformed(err error) error {
+	if _, bad := decodeCode(err); bad {
+		return fatal{err}
+	}
+	return err
 }
 
 // group reads a group into the log of its track.

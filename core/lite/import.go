@@ -216,7 +216,7 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 		unhook()
 		stop()
 	})
-	s.group.Go(func() {
+	read := func() {
 		err := in.read(st)
 		var f fatal
 		if errors.As(err, &f) {
@@ -227,6 +227,9 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 		}
 		in.end()
 		reader.Fail(err)
-	})
+	}
+	if !s.group.Go(read) {
+		reader.Fail(moq.ErrDropped)
+	}
 	return reader, nil
 }

@@ -266,9 +266,9 @@ func (s *session) Drop(t *moq.Track) {
 
 // TrackInfo implements dialect.Peer.
 func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.TrackInfo, error) {
-	rel, _ := s.home.Relative(name.Path)
-	path, ok := s.path(rel)
-	if !ok {
+	rel, ok := s.home.Relative(name.Path)
+	path, plain := s.path(rel)
+	if !ok || !plain {
 		return moq.TrackInfo{}, moq.Errorf(moq.CodeNotFound, "moq-lite cannot carry %q", name)
 	}
 	if !s.p.TrackStream {

@@ -19,6 +19,10 @@ const (
 func (r *request) probe() error {
 	r.begin()
 	s := r.s
+	if !s.budget.Probes.Take() {
+		return moq.Errorf(moq.CodeTooMany, "more than %d probe streams", s.cfg.Limits.Probes)
+	}
+	defer s.budget.Probes.Release()
 	if s.conn.Stats().SmoothedRTT < 0 && s.conn.Stats().CongestionWindow < 0 {
 		return moq.Errorf(moq.CodeUnsupported, "this transport has no estimates")
 	}
@@ -44,7 +48,7 @@ func (r *request) probe() error {
 		case <-gone:
 			return r.Close()
 		case <-r.Context().Done():
-			return nil
+			return r.finish()
 		}
 	}
 }
@@ -107,7 +111,7 @@ func (s *session) Probe(ctx context.Context) (*moq.ProbeReader, error) {
 		_ = st.Close()
 		stop(s, st)
 	})
-	s.group.Go(func() {
+	read := func() {
 		ws := wire.NewStream(wire.RFC9000, st)
 		for {
 			var m probe
@@ -118,6 +122,9 @@ func (s *session) Probe(ctx context.Context) (*moq.ProbeReader, error) {
 			}
 			r.Set(moq.Probe{Bitrate: m.Bitrate, RTT: m.RTT})
 		}
-	})
+	}
+	if !s.group.Go(read) {
+		return nil, moq.ErrDropped
+	}
 	return r, nil
 }

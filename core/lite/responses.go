@@ -71,16 +71,16 @@ func (in *incoming) dropped(m *subscribeDrop) {
 	if s.style.v.Load() == styleSlash && !s.p.StartEnd && start > 0 && end > 0 {
 		start, end = start-1, end-1 // such peers write n+1
 	}
-	if end < start || end-start >= 1<<16 {
+	if end < start || end-start >= maxSeen {
 		return
 	}
 	in.track.Absent(start, end, time.Now())
-	for g := start; ; g++ {
-		in.counted(g)
-		if g == end {
-			return
-		}
+	s.mu.Lock()
+	for n := range end - start + 1 {
+		in.note(start + n)
 	}
+	s.mu.Unlock()
+	in.checkEnd()
 }
 
 // lookup returns the subscription with the id, for a group that has come.

@@ -82,7 +82,8 @@ func (pd *pending) awaitSetup(ctx context.Context) error {
 		stop := context.AfterFunc(ctx, func() { st.CancelRead(mapped(CodeTimeout)) })
 		t, err := u.in.Varint()
 		if err == nil && t == typeSetup {
-			m, err := readSetup(u.in, st, pd.p, pd.cfg.Limits.ControlBytes)
+			m, err := readSetup(u.in, pd.p, pd.cfg.Limits.ControlBytes)
+			st.CancelRead(mapped(CodeCancel))
 			stop()
 			if err != nil {
 				_ = pd.c.CloseWithError(codeOf(err), reason(err))
@@ -99,11 +100,9 @@ func (pd *pending) awaitSetup(ctx context.Context) error {
 }
 
 // readSetup reads a SETUP; whatever follows it is ignored.
-func readSetup(in *wire.Stream, st quic.ReceiveStream, p *Profile, limit int) (*setup, error) {
+func readSetup(in *wire.Stream, p *Profile, limit int) (*setup, error) {
 	m := new(setup)
-	err := wire.UnexpectedEOF(readMessage(in, p, limit, m))
-	st.CancelRead(mapped(CodeCancel))
-	return m, err
+	return m, wire.UnexpectedEOF(readMessage(in, p, limit, m))
 }
 
 func (pd *pending) Request() *dialect.Request { return pd.req }

@@ -62,6 +62,7 @@ func (r *request) subscribe() error {
 	}
 	v.final = reader.Final
 	v.eg.Start(reader)
+	defer r.untilStopped()()
 	err = v.updates()
 	v.eg.Close()
 	if err != nil {
@@ -110,6 +111,9 @@ func (v *serving) updates() error {
 			return nil // FIN or reset: it is not wanted any more
 		}
 		v.eg.Update(m.subscription(m.Priority))
+		if !v.s.pace() {
+			return nil
+		}
 	}
 }
 
