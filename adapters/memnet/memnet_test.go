@@ -1,6 +1,7 @@
 package memnet_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,4 +32,42 @@ func TestOrderedWithLatency(t *testing.T) {
 
 func TestRealTime(t *testing.T) {
 	quictest.TestConnection(t, quictest.Config{MakePipe: pipe(memnet.Config{})})
+}
+
+func listen(c memnet.Config) func(testing.TB, *quic.Config) (quic.Listener, func(context.Context) (quic.Connection, error), func()) {
+	return func(t testing.TB, conf *quic.Config) (quic.Listener, func(context.Context) (quic.Connection, error), func()) {
+		net := memnet.New(c)
+		l, err := net.Node("server").Listen(":1", nil, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l, func(ctx context.Context) (quic.Connection, error) {
+			return net.Node("client").Dial(ctx, "server:1", nil, conf)
+		}, net.Close
+	}
+}
+
+func TestListener(t *testing.T) {
+	quictest.TestListener(t, quictest.ListenerConfig{Bubble: true, MakeListener: listen(memnet.Config{Settle: synctest.Wait})})
+	quictest.TestListener(t, quictest.ListenerConfig{MakeListener: listen(memnet.Config{})})
+}
+
+// TestRealTimeLatency: links have their latency in real time too.
+func TestRealTimeLatency(t *testing.T) {
+	client, server, stop := memnet.Pipe(memnet.Config{Link: memnet.Link{Latency: 10 * time.Millisecond}}, nil)
+	defer stop()
+	s, err := client.OpenUniStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := s.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.AcceptUniStream(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(start); d < 10*time.Millisecond {
+		t.Errorf("arrived after %v", d)
+	}
 }

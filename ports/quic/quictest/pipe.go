@@ -35,6 +35,29 @@ func newPipe(c Config, t testing.TB, client, server quic.Connection, stop func()
 	return p
 }
 
+// run runs a check under the fail-safe, stops the adapter, and says what is
+// wrong.
+func (p *pipe) run(check func()) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		check()
+	}()
+	timer := time.NewTimer(failSafe)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		p.report(fmt.Sprintf("still running after %v\n%s", failSafe, suiteStacks()))
+	}
+	p.cancel()
+	p.stop()
+	if !p.wait(done) {
+		p.report("calls still blocked after the connection was closed\n" + suiteStacks())
+	}
+	return p.verdict()
+}
+
 // report keeps the first failure.
 func (p *pipe) report(message string) {
 	p.mu.Lock()

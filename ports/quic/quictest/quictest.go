@@ -4,7 +4,6 @@
 package quictest
 
 import (
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -118,25 +117,10 @@ func (c Config) try(t testing.TB, ck check, swap bool) error {
 	if swap {
 		p.a, p.b = server, client
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	return p.run(func() {
 		p.handshake()
 		ck.run(p)
-	}()
-	timer := time.NewTimer(failSafe)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-		p.report(fmt.Sprintf("still running after %v\n%s", failSafe, suiteStacks()))
-	}
-	p.cancel()
-	p.stop()
-	if !p.wait(done) {
-		p.report("calls still blocked after the connection was closed\n" + suiteStacks())
-	}
-	return p.verdict()
+	})
 }
 
 // suiteStacks returns the stacks of the goroutines that run the suite.
