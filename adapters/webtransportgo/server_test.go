@@ -274,23 +274,20 @@ func TestStacks(t *testing.T) {
 	require.ErrorContains(t, server.ServeQUICConn(foreign{rawServer}, nil), "webtransportgo.foreign is not a connection of adapters/quicgo")
 	closeBoth(t, raw, rawServer)
 
-	strange := func(ctx context.Context, addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
-		c, err := adapter.Dial(ctx, addr, tlsConf, conf)
-		return foreign{c}, err
-	}
-	_, err = NewDialFunc(strange)(deadline(t), "https://"+ln.Addr().String(), nil, nil, clientConf(), nil)
-	require.ErrorContains(t, err, "is not a connection of adapters/quicgo")
-	left, err := ln.Accept(deadline(t))
-	require.NoError(t, err)
-	<-left.Context().Done()
-
 	require.NoError(t, server.Close())
 	late, err := adapter.Dial(deadline(t), ln.Addr().String(), clientConf("h3"), nil)
 	require.NoError(t, err)
 	lateServer, err := ln.Accept(deadline(t))
 	require.NoError(t, err)
 	require.ErrorIs(t, server.ServeQUICConn(lateServer, nil), http.ErrServerClosed)
-	closeBoth(t, late, lateServer)
+	<-late.Context().Done()
+
+	strange := func(ctx context.Context, addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
+		c, err := adapter.Dial(ctx, addr, tlsConf, conf)
+		return foreign{c}, err
+	}
+	_, err = NewDialFunc(strange)(deadline(t), "https://"+ln.Addr().String(), nil, nil, clientConf(), nil)
+	require.ErrorContains(t, err, "is not a connection of adapters/quicgo")
 }
 
 // middleware is a writer between http3 and a handler.
