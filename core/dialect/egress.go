@@ -243,6 +243,7 @@ func (o *Outgoing) open(now time.Time) {
 	blocked := false
 	for _, sg := range o.pending {
 		if late, at := o.late(sg, now); late {
+			sg.Abandon(true)
 			continue
 		} else if blocked || len(o.streams) >= o.e.conf.Limits.OpenGroups {
 			o.e.wakeAt(at)
@@ -303,6 +304,7 @@ func (o *Outgoing) expire(now time.Time) {
 		}
 		late, at := o.late(s.r, now)
 		if late {
+			s.r.Abandon(true)
 			s.w.cancel(o.e.form.Code(moq.ErrOld))
 		} else {
 			o.e.wakeAt(at)

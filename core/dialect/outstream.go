@@ -67,5 +67,8 @@ func (st *outStream) prioritise() {
 
 func (st *outStream) gone() bool {
 	_, done := st.w.pending()
+	if done {
+		st.r.Abandon(false)
+	}
 	return done
 }

@@ -24,13 +24,16 @@ type TrackReader struct {
 	held   []arrival // beyond the end of the subscription
 	closed bool
 	lost   int // arrivals that were evicted before they were read
+	// cursors are the subgroups that were handed out and not read to their
+	// end, as long as they are in the cache.
+	cursors []*SubgroupReader
 }
 
 // Subscribe registers a reader. wake, which may be nil, is called without
 // locks held when there may be something new in the track or in a subgroup of
-// it: at most once between two calls of Next, and it must not block. So call
-// Next first and look at the subgroups then; otherwise a wake is missed. A
-// last wake may come after Close.
+// it: it is decided at most once between two calls of Next, and it must not
+// block. So call Next first and look at the subgroups then; otherwise a wake is
+// missed. A wake may come late, the last one after Close.
 //
 // Where nothing has arrived yet, everything that will is delivered, whatever
 // s.From says but FromAbsolute.
@@ -146,7 +149,8 @@ func (r *TrackReader) Close() {
 		t.mu.Unlock()
 		return
 	}
-	r.closed, r.held = true, nil
+	r.closed, r.held, r.cursors = true, nil, nil
+	t.progressed()
 	t.readers = slices.DeleteFunc(slices.Clone(t.readers), func(q *TrackReader) bool { return q == r })
 	changed := t.changed
 	t.changed = nil
@@ -222,6 +226,8 @@ func (r *TrackReader) take() (arrival, bool) {
 func (r *TrackReader) lose(a arrival) {
 	if a.ordinal >= r.pos && r.wants(a) && !r.beyond(a) {
 		r.lost++
+		r.track.lost++
+		r.track.progressed()
 	}
 }
 
@@ -245,10 +251,12 @@ func (r *TrackReader) beyond(a arrival) bool {
 // open returns the reader of what arrived, bounded to the objects that the
 // subscription covers now.
 func (r *TrackReader) open(a arrival) (*SubgroupReader, *Datagram) {
+	r.track.progressed()
 	if a.dg != nil {
 		return nil, a.dg
 	}
-	sr := &SubgroupReader{Subgroup: a.sg}
+	sr := &SubgroupReader{Subgroup: a.sg, owner: r}
+	r.cursors = append(r.cursors, sr)
 	if a.sg.Group() == r.start.Group {
 		sr.From = r.start.Object
 	}

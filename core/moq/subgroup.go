@@ -31,6 +31,7 @@ type Subgroup struct {
 	SubgroupHeader
 	group   *Group
 	objects []*Object // ascending by id
+	bytes   int64     // of payload that is there
 	state   state
 	err     *Error          // for reset
 	writer  *SubgroupWriter // nil once it has left
@@ -225,6 +226,7 @@ func (w *SubgroupWriter) Advance(n int) *Error {
 		return nil
 	}
 	o.have += uint64(n)
+	w.sg.bytes += int64(n)
 	w.seen = o.have
 	if o.have < o.size && (o.size <= FirstChunk || o.have-w.woken < wakeBytes) {
 		t.mu.Unlock()

@@ -11,6 +11,9 @@ type SubgroupReader struct {
 	taken  bool   // its header was read
 	From   uint64 // objects before this id are skipped
 	Before uint64 // objects from this id on are not delivered; 0: no bound
+
+	owner *TrackReader // nil once read to the end, or abandoned
+	read  uint64       // what was read or skipped, as Subgroup.cost counts
 }
 
 // A Piece is the next part of a subgroup: payload bytes of an object, shared
@@ -30,11 +33,26 @@ func (r *SubgroupReader) Next() (p Piece, ok bool, err error) {
 	t := r.group.track
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	p, ok, err = r.step()
+	switch {
+	case err != nil:
+		r.leave(err == io.EOF)
+	case ok && t.progress != nil:
+		t.progressed()
+	}
+	return p, ok, err
+}
+
+func (r *SubgroupReader) step() (p Piece, ok bool, err error) {
 	if r.group.squeezed && (r.state == reset || r.next < len(r.objects)) {
 		return p, false, Errorf(CodeEvicted, "group %d was evicted", r.group.Sequence)
 	}
 	if r.next < len(r.objects) && !r.taken && r.objects[r.next].ID < r.From {
+		from := r.next
 		r.next, _ = r.find(r.From)
+		for _, o := range r.objects[from:r.next] {
+			r.read += o.have + objectCost
+		}
 	}
 	if r.next < len(r.objects) {
 		o := r.objects[r.next]
@@ -49,10 +67,12 @@ func (r *SubgroupReader) Next() (p Piece, ok bool, err error) {
 		if o.have == o.size || o.size > FirstChunk && len(data) > 0 && (len(data) >= wakeBytes || end < o.have) {
 			p = Piece{Object: o, First: !r.taken, Data: data}
 			r.off += uint64(len(data))
+			r.read += uint64(len(data))
 			p.Last = r.off == o.size
 			r.taken = true
 			if p.Last {
 				r.next, r.off, r.taken = r.next+1, 0, false
+				r.read += objectCost
 			}
 			return p, true, nil
 		}

@@ -67,6 +67,8 @@ type Track struct {
 	err      *Error
 	readers  []*TrackReader // replaced, never modified
 	changed  chan struct{}
+	progress chan struct{}
+	lost     int // what readers did not get, see Backlog
 }
 
 // An arrival is a subgroup or a datagram object.
@@ -341,6 +343,7 @@ func (t *Track) evict(now time.Time) bool {
 		return true
 	})
 	for _, r := range t.readers {
+		r.forgetEvicted()
 		r.held = slices.DeleteFunc(r.held, func(a arrival) bool { return a.group().evicted })
 	}
 	return true
