@@ -152,9 +152,8 @@ func (c *conn) HandshakeComplete(ctx context.Context) error {
 func (c *conn) CloseWithError(code quic.ErrorCode, reason string) error {
 	c.net.mu.Lock()
 	defer c.net.release()
-	if c.web.session {
-		err := http3Error(code)
-		c.close(&quic.ConnError{Err: err}, &quic.ConnError{Remote: true, Err: err})
+	if c.protocol == h3 {
+		c.closeHTTP3(code) // no code of the application
 		return nil
 	}
 	c.close(&quic.ConnError{Code: code, Reason: reason}, &quic.ConnError{Code: code, Reason: reason, Remote: true})
@@ -233,7 +232,7 @@ func (c *conn) Stats() quic.Stats {
 }
 
 // lost counts a packet that the link lost.
-func (c *conn) lost(k frameKind, size int64) {
+func (c *conn) lost(size int64) {
 	c.stats.PacketsLost++
 	c.stats.BytesLost += size
 }

@@ -161,7 +161,7 @@ func (l *link) transmit(p packet) {
 		if f.kind != datagramFrame && f.kind != closeFrame {
 			l.held = append(l.held, p)
 		} else {
-			p.from.lost(f.kind, size)
+			p.from.lost(size)
 		}
 		return
 	}
@@ -184,7 +184,7 @@ func (l *link) transmit(p packet) {
 		if fraction(spread(luck^(attempt+2))) >= l.Loss {
 			break
 		}
-		p.from.lost(f.kind, size)
+		p.from.lost(size)
 		if f.kind == datagramFrame {
 			return
 		}
