@@ -111,9 +111,7 @@ func (m *Mux) reroute(p *Publication, calls *calls) {
 			continue
 		}
 		f.track.Detach()
-		if len(p.content.pubs) > 0 {
-			calls.drop(m, p.source, f.track)
-		}
+		calls.drop(m, p.source, f.track)
 		m.assign(f, calls)
 	}
 }
