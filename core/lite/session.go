@@ -368,7 +368,11 @@ func (r *request) closedByPeer() {
 // untilStopped makes the peer's STOP_SENDING end a request on which it has no
 // more to say, as its FIN does; call done when the request has ended.
 func (r *request) untilStopped() (done func() bool) {
-	return context.AfterFunc(r.Context(), func() { r.CancelRead(r.s.code(CodeCancel)) })
+	return context.AfterFunc(r.Context(), func() {
+		if abortedByPeer(context.Cause(r.Context())) {
+			r.CancelRead(r.s.code(CodeCancel))
+		}
+	})
 }
 
 // timeout bounds a step by d; context.Cause says why it ended.
