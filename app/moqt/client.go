@@ -55,13 +55,14 @@ func (c *Client) Dial(ctx context.Context, rawURL string, mux *TrackMux) (*Sessi
 	}
 	s := newSession(u.Path)
 	s.move = newMover(c, s, mux.orDefault(), u)
-	core, err := s.move.dial(ctx, u)
+	core, inUse, err := s.move.dial(ctx, u)
 	if err != nil {
 		s.move.cancel(err)
 		return nil, err
 	}
 	s.start(core)
-	s.move.began(core)
+	s.move.use(core)
+	inUse()
 	return s, nil
 }
 

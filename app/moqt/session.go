@@ -30,8 +30,14 @@ func newSession(path string) *Session {
 }
 
 func (s *Session) start(core *session.Session) {
-	s.core = core
+	s.set(core)
 	close(s.ready)
+}
+
+func (s *Session) set(core *session.Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.core = core
 }
 
 // now returns the session with the peer that is in use.
@@ -109,7 +115,7 @@ func (s *Session) Context() context.Context {
 // error says why it ended: a *ConnError.
 func (s *Session) Wait() error {
 	if s.move != nil {
-		return s.move.wait()
+		return s.move.waitEnd()
 	}
 	return s.now().Wait()
 }
