@@ -4,24 +4,31 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { root } from "./pages.mjs";
 
-export async function launch() {
-	return chromium.launch({
-		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-		args: [
-			"--no-sandbox",
-			"--use-fake-device-for-media-stream",
-			"--use-fake-ui-for-media-stream",
-			"--autoplay-policy=no-user-gesture-required",
-			// The browser talks to this machine and to nobody else.
-			"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-			"--disable-background-networking",
-			"--disable-component-update",
-			"--disable-domain-reliability",
-			"--disable-sync",
-			"--no-pings",
-			"--no-first-run",
-		],
-	});
+const options = {
+	executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+	args: [
+		"--no-sandbox",
+		"--use-fake-device-for-media-stream",
+		"--use-fake-ui-for-media-stream",
+		"--autoplay-policy=no-user-gesture-required",
+		// The browser talks to this machine and to nobody else.
+		"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+		"--disable-background-networking",
+		"--disable-component-update",
+		"--disable-domain-reliability",
+		"--disable-sync",
+		"--no-pings",
+		"--no-first-run",
+	],
+};
+
+export const launch = () => chromium.launch(options);
+
+/** launchVictim returns a browser that can be killed: SIGKILL, so that it says goodbye to nobody. */
+export async function launchVictim() {
+	const server = await chromium.launchServer(options);
+	const browser = await chromium.connect(server.wsEndpoint());
+	return { browser, kill: () => server.kill() };
 }
 
 /** openPage opens a page in a context of its own; its console and errors go to out/<log>.log. */

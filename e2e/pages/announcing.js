@@ -73,7 +73,7 @@ async function publisherLeaves(t) {
 	t.step("alice");
 	await watcher.expect("alice", true);
 	const subscriber = session.consume(t.path("alice")).track("data").subscribe();
-	await subscribed(track);
+	await subscribed(track, subscriber);
 	writeGroup(track, [text("a")]);
 	await readGroup(subscriber, [text("a")], "before");
 	const start = performance.now();
@@ -86,14 +86,15 @@ async function publisherLeaves(t) {
 	check(!group, "a group from nobody");
 }
 
-async function publisherKilled(t) {
+// The browser says goodbye for a page that is closed: for the relay this is a clean end.
+async function pageClosed(t) {
 	const watcher = new Announcements(await t.connect(), t.root);
-	t.step("a publisher in another browser context");
+	t.step("a publisher in another page");
 	await t.peer.open(t.dialect, t.path("alice"));
 	await watcher.expect("alice", true);
 	const start = performance.now();
-	await t.peer.kill();
-	t.step("the end of alice after her browser context was closed");
+	await t.peer.close();
+	t.step("the end of alice after her page was closed");
 	await watcher.expect("alice", false);
 	t.note(since(start));
 }
@@ -108,7 +109,7 @@ async function republish(t) {
 		await watcher.expect("alice", true);
 		t.step(`the first group of round ${round}`);
 		const subscriber = session.consume(t.path("alice")).track("data").subscribe();
-		await subscribed(track);
+		await subscribed(track, subscriber);
 		writeGroup(track, [bytes(round, 100)]);
 		const sequence = await readGroup(subscriber, [bytes(round, 100)], `round ${round}`);
 		check(sequence === 0, `round ${round} began with group ${sequence}`);
@@ -154,7 +155,7 @@ export const announcing = [
 	{ name: "unannounce", body: unannounce, basic: true },
 	{ name: "prefix room, not roommate", body: prefixes },
 	{ name: "publisher leaves", body: publisherLeaves },
-	{ name: "publisher killed", body: publisherKilled },
+	{ name: "publisher's page closed", body: pageClosed },
 	{ name: "republish x 3", body: republish },
 	{ name: "takeover and return", body: takeover },
 ];

@@ -13,9 +13,11 @@ export class Case {
 	#notes = [];
 	#fail;
 
-	constructor(name, dialect, peer) {
+	/** limit replaces the fail-safe, in milliseconds. */
+	constructor(name, dialect, { peer, limit = failSafe } = {}) {
 		this.dialect = dialect;
 		this.peer = peer;
+		this.limit = limit;
 		this.root = Path.from("e2e", name.replaceAll(/[^a-z0-9]+/gi, "-"), `${dialect.replaceAll(" ", "-")}-${Date.now()}-${runs++}`);
 	}
 
@@ -51,7 +53,7 @@ export class Case {
 		let timer;
 		const late = new Promise((_, reject) => {
 			this.#fail = reject;
-			timer = setTimeout(() => reject(new Error(`nothing for ${failSafe / 1000} s, waiting for ${this.#step}`)), failSafe);
+			timer = setTimeout(() => reject(new Error(`nothing for ${this.limit / 1000} s, waiting for ${this.#step}`)), this.limit);
 		});
 		try {
 			await Promise.race([body(this), late]);

@@ -38,9 +38,11 @@ export function open(session, path, name = "data", info = { latencyMax: 30_000 }
 	return { broadcast, track };
 }
 
-/** subscribed resolves once the relay's SUBSCRIBE for the track has reached the publisher. */
-export async function subscribed(track) {
-	while (!track.used.peek()) await track.used.changed();
+/** subscribed resolves once the SUBSCRIBE of a subscriber has come through the relay to the publisher's track. */
+export async function subscribed(track, subscriber) {
+	const refused = subscriber && Promise.resolve(subscriber.closed).then((err) => Promise.reject(err ?? new Error("the subscription ended")));
+	while (!track.used.peek()) await Promise.race([track.used.changed(), refused].filter(Boolean));
+	refused?.catch(() => {});
 }
 
 export async function nextGroup(subscriber) {

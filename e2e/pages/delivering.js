@@ -32,7 +32,7 @@ async function unknownTrack(t) {
 	});
 	t.step("a known track, so that the broadcast is there");
 	const known = session.consume(t.path("alice")).track("data").subscribe();
-	await subscribed(track);
+	await subscribed(track, known);
 	writeGroup(track, [text("here")]);
 	await readGroup(known, [text("here")], "known track");
 	t.step("an error for a track that the publisher rejects");
@@ -54,7 +54,7 @@ async function hundredGroups(t) {
 	const session = await t.connect();
 	const subscriber = session.consume(t.path("alice")).track("data").subscribe(patient);
 	t.step("the subscription at the publisher");
-	await subscribed(track);
+	await subscribed(track, subscriber);
 	const window = new Window(16);
 	t.alongside(async () => {
 		for (let g = 0; g < 100; g++) {
@@ -100,7 +100,7 @@ async function lateJoin(t) {
 	const { track } = open(await t.connect(), t.path("alice"));
 	const join = async () => (await t.connect()).consume(t.path("alice")).track("data").subscribe();
 	const early = await join();
-	await subscribed(track);
+	await subscribed(track, early);
 	writeGroup(track, [text("old")]);
 	t.step("the finished group, at the early subscriber");
 	await readGroup(early, [text("old")], "early");
@@ -129,7 +129,7 @@ async function twentySessions(t) {
 	t.step("20 sessions");
 	const sessions = await Promise.all(Array.from({ length: 20 }, () => t.connect()));
 	const subscribers = sessions.map((session) => session.consume(t.path("alice")).track("data").subscribe(patient));
-	await subscribed(track);
+	await subscribed(track, subscribers[0]);
 	// One open group reaches everybody whether he subscribed before or after its first frame.
 	const group = track.appendGroup();
 	group.writeFrame(frame(bytes(1, 5000)));
@@ -148,7 +148,7 @@ async function mebibyte(t) {
 	const payload = bytes(7, 1 << 20);
 	const { track } = open(await t.connect(), t.path("alice"));
 	const subscriber = (await t.connect()).consume(t.path("alice")).track("data").subscribe(patient);
-	await subscribed(track);
+	await subscribed(track, subscriber);
 	t.step("a frame of 1 MiB between two small ones");
 	writeGroup(track, [text("a"), payload, text("z")]);
 	await readGroup(subscriber, [text("a"), payload, text("z")], "1 MiB");
@@ -165,7 +165,7 @@ async function manyTracks(t) {
 	await Promise.all(
 		all.map(async ({ b, n, track }) => {
 			const subscriber = session.consume(t.path(`b${b}`)).track(`track/${n}`).subscribe(patient);
-			await subscribed(track);
+			await subscribed(track, subscriber);
 			for (let g = 0; g < 2; g++) {
 				const payload = bytes(b * 1000 + n * 10 + g, 1 + n * 20);
 				writeGroup(track, [payload]);
@@ -180,7 +180,7 @@ async function threeThousand(t) {
 	const total = 3000;
 	const { track } = open(await t.connect(), t.path("alice"));
 	const subscriber = (await t.connect()).consume(t.path("alice")).track("data").subscribe(patient);
-	await subscribed(track);
+	await subscribed(track, subscriber);
 	const window = new Window(32);
 	t.alongside(async () => {
 		for (let g = 0; g < total; g++) {
@@ -204,7 +204,7 @@ async function threeThousand(t) {
 async function emptyFrame(t) {
 	const { track } = open(await t.connect(), t.path("alice"));
 	const subscriber = (await t.connect()).consume(t.path("alice")).track("data").subscribe(patient);
-	await subscribed(track);
+	await subscribed(track, subscriber);
 	for (const payloads of [[""], ["", "x", ""], ["x", "", "", "y"]]) {
 		t.step(`a group of ${payloads.length} frames, some of them empty`);
 		writeGroup(track, payloads.map(text));
@@ -216,7 +216,7 @@ async function oneGroup(t) {
 	const { track } = open(await t.connect(), t.path("alice"));
 	const subscriber = (await t.connect()).consume(t.path("alice")).track("data").subscribe();
 	t.step("one group");
-	await subscribed(track);
+	await subscribed(track, subscriber);
 	writeGroup(track, [text("hello"), bytes(3, 3000)]);
 	await readGroup(subscriber, [text("hello"), bytes(3, 3000)], "one group");
 }
@@ -225,7 +225,7 @@ async function oneGroup(t) {
 export const bridge = (to) => async (t) => {
 	const { track } = open(await t.connect(), t.path("alice"));
 	const subscriber = (await t.connect(to)).consume(t.path("alice")).track("data").subscribe(patient);
-	await subscribed(track);
+	await subscribed(track, subscriber);
 	const times = [];
 	for (let g = 0; g < 5; g++) {
 		t.step(`group ${g} in ${to}`);

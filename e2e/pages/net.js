@@ -15,17 +15,18 @@ for (const to of main) rows.push({ name: `bridge to ${to}`, dialects: main.filte
 
 const find = (name) => cases.find((c) => c.name === name)?.body ?? bridge(name.slice("bridge to ".length));
 
-// A publisher in a page of its own, for the cases that kill it from outside.
+// A publisher in a page of its own, for the case that closes it from outside.
 const peer = {
 	open: (dialect, path) => window.openPeer(dialect, path),
-	kill: () => window.killPeer(),
+	close: () => window.closePeer(),
 };
 
 const held = new Map();
+const mourned = new Map();
 
 window.e2e = {
 	rows,
-	run: (name, dialect) => new Case(name, dialect, peer).run(find(name)),
+	run: (name, dialect) => new Case(name, dialect, { peer }).run(find(name)),
 
 	/** publish announces a path and keeps it until the page dies. */
 	async publish(dialect, path) {
@@ -44,7 +45,7 @@ window.e2e = {
 	},
 
 	held: (dialect) =>
-		new Case("set-up stays open", dialect, peer).run(async (t) => {
+		new Case("set-up stays open", dialect).run(async (t) => {
 			const entry = held.get(dialect);
 			check(entry, "the session was never opened");
 			check(entry.closed === undefined, `closed: ${entry.closed}`);
@@ -55,6 +56,26 @@ window.e2e = {
 			check(entry.closed === undefined, `closed: ${entry.closed}`);
 			t.note(`${Math.round((performance.now() - entry.since) / 1000)} s`);
 			entry.session.close();
+		}),
+
+	/** watchOver returns once path is announced, and then notes when it ends. */
+	async watchOver(dialect, path) {
+		const session = await dial(dialect);
+		const watcher = new Announcements(session, Path.from(path));
+		await watcher.expect("", true);
+		const entry = { watched: performance.now() };
+		entry.ended = watcher.expect("", false).then(() => performance.now());
+		entry.ended.catch(() => {}); // Told by mourn.
+		mourned.set(dialect, entry);
+	},
+
+	/** mourn: what watchOver saw must end. A silent death shows only in the idle timeout, after which the broadcast lingers. */
+	mourn: (dialect) =>
+		new Case("browser killed", dialect, { limit: 60_000 }).run(async (t) => {
+			const entry = mourned.get(dialect);
+			check(entry, "its broadcast was never announced");
+			t.step("the end of a broadcast whose browser was killed");
+			t.note(`${Math.round(((await entry.ended) - entry.watched) / 1000)} s`);
 		}),
 
 	/** collect waits for the broadcast and returns the bytes of all groups, in group order, once there are enough of them. */
