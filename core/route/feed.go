@@ -231,7 +231,9 @@ func (v *View) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader
 	}
 	m.mu.Unlock()
 	if source != nil && cached == nil {
-		cached = source.Track(r.Name)
+		if t := source.Track(r.Name); t != nil && t.Has(r.Start.Group) {
+			cached = t
+		}
 	}
 	switch {
 	case cached != nil && (source == nil || r.Start.Group == r.End.Group):
