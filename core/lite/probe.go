@@ -48,7 +48,8 @@ func (r *request) probe() error {
 		case <-gone:
 			return r.Close()
 		case <-r.Context().Done():
-			return r.finish()
+			r.CancelRead(s.code(CodeCancel))
+			return r.Close()
 		}
 	}
 }

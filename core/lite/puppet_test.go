@@ -51,23 +51,23 @@ type world struct {
 
 // inWorld runs f in a bubble with a world of its own, and wants the relay to be
 // empty and all goroutines to have ended afterwards.
-func inWorld(t *testing.T, name string, conf dialect.Config, f func(w *world)) {
+func inWorld(t *testing.T, name string, conf dialect.Config, f func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, conf)
 			t.Cleanup(w.close)
-			f(w)
+			f(t, w)
 		})
 	})
 }
 
 // forDrafts is inWorld for each of the drafts.
-func forDrafts(t *testing.T, drafts []string, f func(w *world, draft string)) {
+func forDrafts(t *testing.T, drafts []string, f func(t *testing.T, w *world, draft string)) {
 	t.Helper()
 	for _, d := range drafts {
-		inWorld(t, d, dialect.Config{}, func(w *world) { f(w, d) })
+		inWorld(t, d, dialect.Config{}, func(t *testing.T, w *world) { f(t, w, d) })
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // Golden conversations in which the relay publishes and the puppet subscribes.
 
 func TestPuppetSetup(t *testing.T) {
-	forDrafts(t, drafts, func(w *world, draft string) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		p.WantIdle()
 		w.next.check()
@@ -40,7 +40,7 @@ func TestPuppetAnnounceSnapshot(t *testing.T) {
 		lite04: "0b 00 'room/bob' 00",
 		lite05: "0b 00 'room/bob' 00",
 	}
-	forDrafts(t, drafts, func(w *world, draft string) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		st := p.Open(x(request[draft]))
 		st.WantBytes(x(first[draft])).WantIdle()
@@ -63,7 +63,7 @@ func TestPuppetAnnouncePrefixes(t *testing.T) {
 		{"'//room'", "'alice'"}, {"'room/'", "'alice'"}, {"'room/alice'", "''"}, {"'roo'", ""}, {"'room/alicex'", ""},
 		{"'room/alice/x'", ""}, {"'..'", ""}, {"'/room//'", "'alice'"},
 	} {
-		inWorld(t, c.prefix, quietly, func(w *world) {
+		inWorld(t, c.prefix, quietly, func(t *testing.T, w *world) {
 			p := w.join(lite05)
 			st := p.Open(x("01"), msg(c.prefix, " 00"))
 			if c.suffix == "" {
@@ -77,7 +77,7 @@ func TestPuppetAnnouncePrefixes(t *testing.T) {
 
 func TestPuppetExcludeHop(t *testing.T) {
 	for _, draft := range []string{lite04, lite05} {
-		inWorld(t, draft, quietly, func(w *world) {
+		inWorld(t, draft, quietly, func(t *testing.T, w *world) {
 			pub, err := w.relay.View(route.Scope{}).Publish("p/far", route.Route{Hops: []uint64{7, 8}}, &source{})
 			require.NoError(t, err)
 			w.pubs = append(w.pubs, pub)
@@ -98,7 +98,7 @@ func TestPuppetExcludeHop(t *testing.T) {
 // A re-route is one active on 05 and nothing before; other content is ended
 // and active, in this order, on every draft.
 func TestPuppetAnnounceChanges(t *testing.T) {
-	forDrafts(t, drafts, func(w *world, draft string) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		view := w.relay.View(route.Scope{Root: "p"})
 		pub, err := view.Publish("b", route.Route{Hops: []uint64{7, 8, 9}}, &source{})
 		require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestPuppetAnnounceChanges(t *testing.T) {
 func TestPuppetSubscribe(t *testing.T) {
 	ask := map[string]string{lite02: "02 13 00 'room/alice' 'video' 02", lite03: "02 17 00 'room/alice' 'video' 02 00 00 00 00"}
 	ask[lite04], ask[lite05] = ask[lite03], ask[lite03]
-	forDrafts(t, drafts, func(w *world, draft string) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		w.group(90000, "hi", 89999, "x")
 		p := w.join(draft)
 		st := p.Open(x(ask[draft]))
@@ -191,9 +191,15 @@ func TestPuppetSubscribe(t *testing.T) {
 			st.WantHex("01 01 03")
 		}
 		st.WantFIN()
-		st.WantStop(m(0))
+		st.FIN()
 		p.WantIdle()
 		w.next.check()
+
+		// A peer that does not end its side is made to.
+		st = p.Open(x(ask[draft]))
+		p.AcceptUni().WantHex("00 02 00 02").WantFIN()
+		time.Sleep(5 * time.Second)
+		st.WantStop(m(3))
 	})
 }
 
@@ -212,7 +218,7 @@ func (w *world) group(frames ...any) {
 // A track without a group: OK says so at once with start 0, and again when it
 // is known; 05 says nothing until then.
 func TestPuppetSubscribeAhead(t *testing.T) {
-	forDrafts(t, []string{lite03, lite04, lite05}, func(w *world, draft string) {
+	forDrafts(t, []string{lite03, lite04, lite05}, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		st := p.Open(x("02 18 4040 'room/alice' 'video' 02 00 00 00 00"))
 		if draft != lite05 {
@@ -247,7 +253,7 @@ func TestPuppetSubscribeAhead(t *testing.T) {
 }
 
 func TestPuppetSubscribeRange(t *testing.T) {
-	forDrafts(t, []string{lite03, lite04, lite05}, func(w *world, draft string) {
+	forDrafts(t, []string{lite03, lite04, lite05}, func(t *testing.T, w *world, draft string) {
 		for range 4 {
 			w.group()
 		}
@@ -280,7 +286,7 @@ func TestPuppetSubscribeRange(t *testing.T) {
 
 // Unsubscribing cancels groups in flight.
 func TestPuppetUnsubscribe(t *testing.T) {
-	forDrafts(t, drafts, func(w *world, draft string) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		out, err := w.video.AppendGroup()
 		require.NoError(t, err)
 		require.NoError(t, out.WriteFrame(moq.Frame{Payload: []byte("b")}))
@@ -313,7 +319,7 @@ func TestPuppetUnsubscribe(t *testing.T) {
 }
 
 func TestPuppetTrack(t *testing.T) {
-	inWorld(t, "info", quietly, func(w *world) {
+	inWorld(t, "info", quietly, func(t *testing.T, w *world) {
 		p := w.join(lite05)
 		st := p.Open(x("06 11 'room/alice' 'video'"))
 		st.WantHex("08 07 00 6710 80015f90").WantFIN()
@@ -323,7 +329,7 @@ func TestPuppetTrack(t *testing.T) {
 		w.next.check()
 	})
 	for _, draft := range []string{lite02, lite03, lite04} {
-		inWorld(t, draft, quietly, func(w *world) {
+		inWorld(t, draft, quietly, func(t *testing.T, w *world) {
 			st := w.join(draft).Open(x("06 11 'room/alice' 'video'"))
 			st.WantReset(m(17))
 			st.WantStop(m(17))
@@ -332,7 +338,7 @@ func TestPuppetTrack(t *testing.T) {
 }
 
 func TestPuppetUnknownTrack(t *testing.T) {
-	forDrafts(t, drafts, func(w *world, draft string) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		rest := " 00 00 00 00"
 		if draft == lite02 {
@@ -348,7 +354,7 @@ func TestPuppetUnknownTrack(t *testing.T) {
 }
 
 func TestPuppetDatagram(t *testing.T) {
-	inWorld(t, lite05, quietly, func(w *world) {
+	inWorld(t, lite05, quietly, func(t *testing.T, w *world) {
 		p := w.join(lite05)
 		st := p.Open(x("02 17 03 'room/alice' 'video' 02 00 00 00 00"))
 		time.Sleep(50 * time.Millisecond)
@@ -358,7 +364,7 @@ func TestPuppetDatagram(t *testing.T) {
 		p.WantIdle()
 	})
 	// Elsewhere it is a group of one frame.
-	inWorld(t, lite04, quietly, func(w *world) {
+	inWorld(t, lite04, quietly, func(t *testing.T, w *world) {
 		p := w.join(lite04)
 		p.Open(x("02 17 03 'room/alice' 'video' 02 00 00 00 00"))
 		time.Sleep(50 * time.Millisecond)
@@ -368,7 +374,7 @@ func TestPuppetDatagram(t *testing.T) {
 }
 
 func TestPuppetFetch(t *testing.T) {
-	forDrafts(t, []string{lite03, lite04, lite05}, func(w *world, draft string) {
+	forDrafts(t, []string{lite03, lite04, lite05}, func(t *testing.T, w *world, draft string) {
 		w.group(90000, "hi", 89999, "x")
 		w.group(0, "newest")
 		p := w.join(draft)
@@ -387,13 +393,13 @@ func TestPuppetFetch(t *testing.T) {
 		p.Open(x("03 11 'room/bob' 'video' 03 00")).WantReset(m(13))
 		p.WantIdle()
 	})
-	inWorld(t, lite02, quietly, func(w *world) {
+	inWorld(t, lite02, quietly, func(t *testing.T, w *world) {
 		w.join(lite02).Open(x("03 13 'room/alice' 'video' 03 00")).WantReset(m(17))
 	})
 }
 
 func TestPuppetProbe(t *testing.T) {
-	forDrafts(t, []string{lite03, lite04, lite05}, func(w *world, draft string) {
+	forDrafts(t, []string{lite03, lite04, lite05}, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		st := p.Open(x("04"))
 		want := x("01 00") // memnet knows no bitrate
@@ -415,7 +421,7 @@ func TestPuppetProbe(t *testing.T) {
 		st.WantStop(m(0))
 		w.next.check()
 	})
-	inWorld(t, lite02, quietly, func(w *world) { w.join(lite02).Open(x("04")).WantReset(m(17)) })
+	inWorld(t, lite02, quietly, func(t *testing.T, w *world) { w.join(lite02).Open(x("04")).WantReset(m(17)) })
 }
 
 func TestPuppetGoaway(t *testing.T) {
@@ -423,7 +429,7 @@ func TestPuppetGoaway(t *testing.T) {
 		var got []string
 		conf := quietly
 		conf.OnGoaway = func(uri string, _ time.Duration) { got = append(got, uri) }
-		inWorld(t, draft, conf, func(w *world) {
+		inWorld(t, draft, conf, func(t *testing.T, w *world) {
 			p := w.join(draft)
 			p.Open(x("05 01 00")).WantFIN()
 			st := p.Open(x("05"), msg("'https://b.example/'")).FIN()
@@ -433,6 +439,6 @@ func TestPuppetGoaway(t *testing.T) {
 		})
 	}
 	for _, draft := range []string{lite02, lite03} {
-		inWorld(t, draft, quietly, func(w *world) { w.join(draft).Open(x("05 01 00")).WantReset(m(17)) })
+		inWorld(t, draft, quietly, func(t *testing.T, w *world) { w.join(draft).Open(x("05 01 00")).WantReset(m(17)) })
 	}
 }

@@ -279,10 +279,11 @@ type request struct {
 	reset   atomic.Bool // by the peer
 }
 
-// Read notes a reset by the peer.
+// Read notes a reset by the peer, unless we have ended our side: there are
+// peers that end an answered request by a reset.
 func (r *request) Read(p []byte) (int, error) {
 	n, err := r.Stream.Read(p)
-	if err != nil && abortedByPeer(err) {
+	if err != nil && abortedByPeer(err) && r.Context().Err() == nil {
 		r.reset.Store(true)
 	}
 	return n, err
@@ -302,6 +303,7 @@ func (r *request) handle() {
 	r.timer = time.AfterFunc(s.cfg.Limits.HeaderTime, func() { r.CancelRead(s.code(CodeTimeout)) })
 	err := r.dispatch()
 	r.begin()
+	r.timer.Stop()
 	aborted := r.reset.Load() || abortedByPeer(context.Cause(r.Context()))
 	s.abuse(&s.churn[0], aborted && time.Since(start) < youth)
 	if err == nil {

@@ -137,14 +137,14 @@ func (v *serving) ok(start uint64, known bool) {
 	v.out.Send(m.append(nil, v.s.p))
 }
 
-// started is called by the runner when the first group is known.
-func (v *serving) started(group uint64, said bool) {
-	switch {
-	case v.s.p.StartEnd:
+// started is called by the runner when the first group is known. Drafts
+// without StartEnd want a second OK then, where the first could not name it; no
+// shipped peer sends one, and there are some that never see the end of a stream
+// with bytes they do not expect.
+func (v *serving) started(group uint64) {
+	if v.s.p.StartEnd {
 		m := subscribeStart{Group: group}
 		v.out.Send(m.append(nil, v.s.p))
-	case !said && v.s.p.SubscribeParams:
-		v.ok(group, true)
 	}
 }
 
@@ -161,7 +161,7 @@ func (v *serving) ended(err error) {
 		v.out.Send(m.append(nil, s.p))
 	}
 	v.out.Close()
-	v.r.CancelRead(s.code(CodeCancel))
+	v.r.release()
 }
 
 // track serves a TRACK.
@@ -189,11 +189,21 @@ func (r *request) track() error {
 	return r.finish()
 }
 
-// finish ends a request that was answered, whether the peer has or not.
+// finish ends a request that was answered.
 func (r *request) finish() error {
-	err := r.Close()
-	r.CancelRead(r.s.code(CodeCancel))
-	return err
+	if err := r.Close(); err != nil {
+		return err
+	}
+	r.release()
+	r.closedByPeer()
+	return nil
+}
+
+// release gives the peer some time to end its side of a request that is over.
+// To stop it at once would overtake our FIN, and there are peers that take the
+// one for an error before they see the other.
+func (r *request) release() {
+	r.timer.Reset(r.s.cfg.Limits.HeaderTime)
 }
 
 // defaultMaxAge is what is said of tracks whose publisher says nothing.
