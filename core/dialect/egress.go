@@ -62,8 +62,8 @@ func NewEgress(c quic.Connection, r *Runner, g *Group, f Form, conf *Config) *Eg
 type Served struct {
 	// Accepted says that the track exists. known: it starts at start.
 	Accepted func(info moq.TrackInfo, start moq.Location, known bool)
-	// Started says which group is the first; said: Accepted has said so.
-	Started func(group uint64, said bool)
+	// Started says which group is the first.
+	Started func(group uint64)
 	// Ended says that all that there will be has been sent; the error is nil
 	// after the end of the track.
 	Ended func(error)
@@ -87,7 +87,6 @@ type Outgoing struct {
 	pending []*moq.SubgroupReader // no stream yet
 	streams []*outStream
 	newest  uint64
-	said    bool // Accepted has told the start
 	began   bool
 	over    error // io.EOF or why the track failed
 	closed  bool
@@ -203,7 +202,6 @@ func (o *Outgoing) drain(r *moq.TrackReader) {
 func (o *Outgoing) accept(r *moq.TrackReader) {
 	o.known = true
 	start, known := r.Start()
-	o.said = known
 	o.on.Accepted(o.info, start, known)
 }
 
@@ -216,7 +214,7 @@ func (o *Outgoing) begin(r *moq.TrackReader) {
 		o.accept(r)
 	}
 	start, _ := r.Start()
-	o.on.Started(start.Group, o.said)
+	o.on.Started(start.Group)
 }
 
 func (o *Outgoing) datagram(d *moq.Datagram) {
