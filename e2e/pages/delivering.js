@@ -96,6 +96,22 @@ async function hundredGroups(t) {
 	check(Math.min(...sizes) < 64 && Math.max(...sizes) === 16384, "the sizes do not span 1 B to 16 KiB");
 }
 
+// The end must come through whether the subscription was answered before the first group or with it.
+async function trackEnds(t) {
+	const { broadcast, track } = open(await t.connect(), t.path("alice"), "early");
+	const session = await t.connect();
+	const late = broadcast.createTrack("late", { latencyMax: 30_000 });
+	for (const [name, producer, pause] of [["early", track, 200], ["late", late, 0]]) {
+		t.step(`the group of track ${name}`);
+		const subscriber = session.consume(t.path("alice")).track(name).subscribe(patient);
+		await subscribed(producer, subscriber);
+		await new Promise((resolve) => setTimeout(resolve, pause));
+		writeGroup(producer, [text(name)]);
+		await readGroup(subscriber, [text(name)], name);
+		await expectTrackEnd(t, producer, subscriber);
+	}
+}
+
 async function lateJoin(t) {
 	const { track } = open(await t.connect(), t.path("alice"));
 	const join = async () => (await t.connect()).consume(t.path("alice")).track("data").subscribe();
@@ -245,6 +261,7 @@ export const delivering = [
 	{ name: "unknown broadcast", body: unknownBroadcast },
 	{ name: "unknown track", body: unknownTrack },
 	{ name: "100 groups x 10 frames", body: hundredGroups },
+	{ name: "end of a track", body: trackEnds },
 	{ name: "late join, open group", body: lateJoin },
 	{ name: "20 sessions", body: twentySessions },
 	{ name: "1 MiB frame", body: mebibyte },
