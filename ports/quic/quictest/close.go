@@ -47,9 +47,9 @@ func closeUnblocks(p *pipe) {
 	for _, e := range ends {
 		c := e.conn
 		p.fillUni(c)
-		p.fill(c)
+		opening, _ := p.opening(p.ctx, c, few+1)
 		e.calls = append(e.calls,
-			p.start("OpenStream", func() error { _, err := c.OpenStream(p.ctx); return err }),
+			opening,
 			p.start("OpenUniStream", func() error { _, err := c.OpenUniStream(p.ctx); return err }),
 			p.start("AcceptStream", func() error { _, err := c.AcceptStream(p.ctx); return err }),
 			p.start("AcceptUniStream", func() error { _, err := c.AcceptUniStream(p.ctx); return err }),

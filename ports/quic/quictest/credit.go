@@ -65,32 +65,32 @@ func (p *pipe) fillUni(c quic.Connection) []quic.SendStream {
 	return all
 }
 
-// fill opens bidirectional streams up to the limit, and shows that OpenStream
-// honours its context there.
-func (p *pipe) fill(c quic.Connection) []quic.Stream {
-	var all []quic.Stream
-	for {
-		ctx, cancel := context.WithCancel(p.ctx)
-		var s quic.Stream
-		open := p.start("OpenStream at the limit", func() (err error) {
-			s, err = c.OpenStream(ctx)
-			return err
-		})
-		p.settle()
-		cancel()
-		err := open.result()
-		if errors.Is(err, context.Canceled) {
-			break
+// opening opens n bidirectional streams in the background.
+func (p *pipe) opening(ctx context.Context, c quic.Connection, n int) (*call, <-chan quic.Stream) {
+	streams := make(chan quic.Stream, n)
+	return p.start("OpenStream", func() error {
+		for range n {
+			s, err := c.OpenStream(ctx)
+			if err != nil {
+				return err
+			}
+			streams <- s
 		}
-		p.must(err, "OpenStream")
-		if all = append(all, s); len(all) > few {
-			p.fatalf("opened %d bidirectional streams; the limit is %d", len(all), few)
-		}
+		return nil
+	}), streams
+}
+
+// next takes a stream that was opened.
+func (p *pipe) next(streams <-chan quic.Stream) quic.Stream {
+	ctx, cancel := p.soon()
+	defer cancel()
+	select {
+	case s := <-streams:
+		return s
+	case <-ctx.Done():
+		p.fatalf("OpenStream does not return")
+		return nil
 	}
-	if len(all) == 0 {
-		p.fatalf("opened no bidirectional stream; the limit is %d", few)
-	}
-	return all
 }
 
 // finishUni ends one of our streams, which gives its credit back.
@@ -113,14 +113,32 @@ func openBlocks(p *pipe) {
 	p.finishUni(uni[0])
 	open.ok()
 
-	bidi := p.fill(p.a)
-	open = p.start("OpenStream after a stream has ended", func() error { _, err := p.a.OpenStream(p.ctx); return err })
+	ctx, cancel = context.WithCancel(p.ctx)
+	open, streams := p.opening(ctx, p.a, few+1)
+	all := []quic.Stream{p.next(streams)}
 	open.blocked()
-	p.finish(bidi[0])
-	r := p.accept()
-	p.wantEOF(r)
-	p.finish(r)
-	p.wantEOF(bidi[0])
+	cancel()
+	if err := open.result(); !errors.Is(err, context.Canceled) {
+		p.fatalf("OpenStream with a cancelled context: %v", err)
+	}
+	for len(streams) > 0 {
+		all = append(all, <-streams)
+	}
+	// More streams than the limit, as soon as others have ended.
+	open, streams = p.opening(p.ctx, p.a, 2*few)
+	for i := range len(all) + 2*few {
+		var s quic.Stream
+		if i < len(all) {
+			s = all[i]
+		} else {
+			s = p.next(streams)
+		}
+		p.finish(s)
+		r := p.accept()
+		p.wantEOF(r)
+		p.finish(r)
+		p.wantEOF(s)
+	}
 	open.ok()
 }
 
