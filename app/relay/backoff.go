@@ -35,9 +35,11 @@ func (b *Backoff) Next() time.Duration {
 // Reset says that it has worked: the next wait is a short one again.
 func (b *Backoff) Reset() { b.failures = 0 }
 
-// Wait waits for the next time, or until ctx ends.
-func (b *Backoff) Wait(ctx context.Context) error {
-	t := time.NewTimer(b.Next())
+// Wait waits for the next time, or until ctx ends: then it returns its cause.
+func (b *Backoff) Wait(ctx context.Context) error { return sleep(ctx, b.Next()) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

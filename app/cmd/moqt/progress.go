@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// A progress is a line on a terminal that says how far we are. Without a
+// terminal it says nothing.
+type progress struct {
+	w    *world
+	verb string
+
+	mu     sync.Mutex
+	text   string
+	bytes  int64
+	last   int64
+	shown  bool
+	ticker *time.Ticker
+	done   chan struct{}
+	gone   chan struct{}
+}
+
+func newProgress(w *world, verb string) *progress {
+	p := &progress{w: w, verb: verb}
+	if w.terminal {
+		p.ticker, p.done, p.gone = time.NewTicker(time.Second), make(chan struct{}), make(chan struct{})
+		go p.run()
+	}
+	return p
+}
+
+func (p *progress) run() {
+	defer close(p.gone)
+	for {
+		select {
+		case <-p.ticker.C:
+			p.show()
+		case <-p.done:
+			return
+		}
+	}
+}
+
+// state says what is being done.
+func (p *progress) state(format string, args ...any) {
+	p.mu.Lock()
+	p.text = fmt.Sprintf(format, args...)
+	p.mu.Unlock()
+	if p.ticker != nil {
+		p.show()
+	}
+}
+
+func (p *progress) show() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rate := p.bytes - p.last
+	p.last = p.bytes
+	fmt.Fprintf(p.w.err, "\r\x1b[K%s: %s %s, %s/s", p.text, p.verb, size(p.bytes), size(rate))
+	p.shown = true
+}
+
+// clear removes the line, so that something else can be said.
+func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown {
+		fmt.Fprint(p.w.err, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+// stop ends the progress; it can be called again.
+func (p *progress) stop() {
+	if p.ticker == nil {
+		return
+	}
+	p.ticker.Stop()
+	p.ticker = nil
+	close(p.done)
+	<-p.gone
+	p.clear()
+}
+
+// add counts bytes.
+func (p *progress) add(n int) {
+	p.mu.Lock()
+	p.bytes += int64(n)
+	p.mu.Unlock()
+}
+
+// count returns w, with what is written counted.
+func (p *progress) count(w io.Writer) io.Writer { return counted{w, p} }
+
+type counted struct {
+	io.Writer
+	p *progress
+}
+
+func (c counted) Write(b []byte) (int, error) {
+	n, err := c.Writer.Write(b)
+	c.p.add(n)
+	return n, err
+}
+
+// size returns a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n < 10_000:
+		return fmt.Sprintf("%d B", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%d kB", n/1000)
+	}
+	return fmt.Sprintf("%d MB", n/1_000_000)
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moqtgo/moqt/adapters/quicgo"
+	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/app/relay"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+type relayCmd struct {
+	Listen   string        `default:"[::]:4443" placeholder:"HOST:PORT" help:"UDP address for sessions; HTTP is on the same TCP port (${default})."`
+	TLSCert  string        `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain, PEM; read again when changed. Without it a certificate is generated."`
+	TLSKey   string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Key of the certificate, PEM."`
+	Origin   []string      `placeholder:"ORIGIN" help:"Web pages that may connect, such as https://example.org; repeatable. Without it all may."`
+	Upstream []string      `placeholder:"URL" help:"Relay to join; repeatable."`
+	Clock    bool          `help:"Publish a small live broadcast, \"clock\"."`
+	Drain    time.Duration `default:"5s" help:"How long sessions may take to leave after the first signal (${default})."`
+	LogLevel string        `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
+	tlsFlags
+}
+
+// Validate is called by kong.
+func (c *relayCmd) Validate() error {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key belong together")
+	}
+	for _, u := range c.Upstream {
+		if err := checkURL(u); err != nil {
+			return err
+		}
+	}
+	for _, o := range c.Origin {
+		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" {
+			return fmt.Errorf("--origin %q is no origin: want scheme://host or scheme://host:port", o)
+		}
+	}
+	return nil
+}
+
+// Run serves until a signal comes, then drains; a second signal ends it.
+func (c *relayCmd) Run(w *world) error {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // the enum holds
+	log := slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: level}))
+	cert, err := c.certificate(log)
+	if err != nil {
+		return err
+	}
+	tlsConf, err := c.config()
+	if err != nil {
+		return err
+	}
+	r := &relay.Relay{Logger: log, Client: &moqt.Client{TLSConfig: tlsConf, Logger: log}}
+	ready := make(chan net.Addr, 1)
+	var web net.Listener
+	server := &moqt.Server{
+		Addr:            c.Listen,
+		TLSConfig:       &tls.Config{GetCertificate: cert.GetCertificate, MinVersion: tls.VersionTLS13},
+		CheckHTTPOrigin: c.checkOrigin,
+		Handler:         r,
+		Logger:          log,
+		ListenFunc: func(addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, error) {
+			ln, tcp, err := c.listen(addr, tlsConf, conf)
+			if err == nil {
+				web = tcp
+				ready <- ln.Addr()
+			}
+			return ln, err
+		},
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.ListenAndServe() }()
+	var addr net.Addr
+	select {
+	case addr = <-ready:
+	case err := <-served:
+		return err
+	}
+	httpServer := &http.Server{
+		Handler: r.HTTPHandler(cert), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		TLSConfig: &tls.Config{GetCertificate: cert.GetCertificate, MinVersion: tls.VersionTLS12},
+		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	webDone := make(chan error, 1)
+	go func() {
+		if c.TLSCert != "" {
+			webDone <- httpServer.ServeTLS(web, "", "")
+		} else {
+			webDone <- httpServer.Serve(web)
+		}
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	for _, u := range c.Upstream {
+		work.Go(func() { _ = r.Connect(ctx, u) })
+	}
+	if c.Clock {
+		if err := relay.Clock(ctx, r.TrackMux()); err != nil {
+			log.Error("no clock", "error", err)
+		}
+	}
+	c.greet(w, addr, cert)
+
+	select {
+	case s := <-w.signals:
+		w.say("%v: asking %d sessions to leave within %v; a second signal ends at once", s, r.Stats().Sessions, c.Drain)
+		err = c.shutdown(w, server)
+	case err = <-served:
+	case err = <-webDone:
+		err = fmt.Errorf("HTTP: %w", err)
+		webDone <- nil
+	}
+	cancel()
+	_ = server.Close()
+	_ = httpServer.Close()
+	<-webDone
+	work.Wait()
+	return err
+}
+
+// shutdown drains the server, until the second signal at most.
+func (c *relayCmd) shutdown(w *world, server *moqt.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.Drain)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- server.Shutdown(ctx) }()
+	select {
+	case err := <-done:
+		if errors.Is(err, context.DeadlineExceeded) {
+			w.say("some sessions did not leave")
+			err = nil
+		}
+		return err
+	case <-w.signals:
+		cancel()
+		<-done
+		return exit{code: exitInterrupted}
+	}
+}
+
+func (c *relayCmd) certificate(log *slog.Logger) (*relay.Certificate, error) {
+	if c.TLSCert != "" {
+		return relay.CertificateFiles(c.TLSCert, c.TLSKey, func(err error) {
+			log.Error("certificate not read again; the old one stays", "error", err)
+		})
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	hosts := []string{}
+	if host != "" {
+		hosts = append(hosts, host)
+	}
+	return relay.SelfSigned(nil, hosts...)
+}
+
+// checkOrigin decides about web pages; what is no web page has no Origin.
+func (c *relayCmd) checkOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return len(c.Origin) == 0 || origin == "" ||
+		slices.ContainsFunc(c.Origin, func(o string) bool { return strings.EqualFold(o, origin) })
+}
+
+// listen opens the UDP port and the same TCP port. Where the default address
+// needs IPv6 and there is none, it is 0.0.0.0.
+func (c *relayCmd) listen(addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, net.Listener, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	ln, err := quicgo.Listen(addr, tlsConf, conf)
+	if err != nil && host == "::" {
+		if v4, err4 := quicgo.Listen(net.JoinHostPort("0.0.0.0", port), tlsConf, conf); err4 == nil {
+			host, ln, err = "0.0.0.0", v4, nil
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	_, port, _ = net.SplitHostPort(ln.Addr().String())
+	tcp, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		_ = ln.Close()
+		return nil, nil, err
+	}
+	return ln, tcp, nil
+}
+
+// greet says where the relay is and what to do next.
+func (c *relayCmd) greet(w *world, addr net.Addr, cert *relay.Certificate) {
+	host, port, _ := net.SplitHostPort(addr.String())
+	names := []string{host}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		names = []string{"localhost", "127.0.0.1"}
+		if name, err := os.Hostname(); err == nil && c.TLSCert != "" {
+			names = append([]string{name}, names...)
+		}
+	}
+	scheme, flags := "http", " --cert-sha256 "+cert.SHA256()
+	if c.TLSCert != "" {
+		scheme, flags = "https", ""
+	}
+	for _, name := range names {
+		at := net.JoinHostPort(name, port)
+		fmt.Fprintf(w.out, "sessions  https://%s/ (WebTransport)  moqt://%s/ (QUIC)  HTTP %s://%s/\n", at, at, scheme, at)
+	}
+	if c.TLSCert == "" {
+		fmt.Fprintf(w.out, "certificate  generated, SHA-256 %s\n", cert.SHA256())
+	}
+	if len(c.Origin) == 0 {
+		fmt.Fprintln(w.out, "origins  every web page may connect; restrict that with --origin")
+	}
+	for _, u := range c.Upstream {
+		fmt.Fprintf(w.out, "upstream  %s\n", u)
+	}
+	base := "moqt"
+	if arg := os.Args[0]; strings.ContainsRune(arg, os.PathSeparator) && !strings.HasPrefix(arg, os.TempDir()) {
+		base = arg
+	}
+	u := "https://" + net.JoinHostPort(names[0], port) + "/"
+	if c.Clock {
+		fmt.Fprintf(w.out, "\nWatch the clock of this relay with\n\n  %s subscribe%s %s %s\n\n", goRun(base), flags, u, relay.ClockBroadcast)
+		return
+	}
+	fmt.Fprintf(w.out, "\nNext:\n  %s publish%s %s hello\n  %s subscribe%s %s hello\n\n", base, flags, u, base, flags, u)
+}
+
+// goRun returns how to start this program again: what `go run` has built is
+// gone with it.
+func goRun(base string) string {
+	if base == "moqt" && strings.HasPrefix(os.Args[0], os.TempDir()) {
+		return "go run ./app/cmd/moqt"
+	}
+	return base
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moqtgo/moqt/app/moqt"
+)
+
+type subscribeCmd struct {
+	URL        string        `arg:"" help:"Of the relay: https://host:port/ or moqt://host:port/."`
+	Broadcast  string        `arg:"" help:"Path of the broadcast; it is waited for."`
+	Track      string        `arg:"" optional:"" default:"data" help:"Name of the track (${default})."`
+	MaxLatency time.Duration `default:"30s" help:"How long to wait for a group when later ones are there; then it is lost (${default})."`
+	clientFlags
+}
+
+// cacheBytes is how much of a track we keep when standard output is slow.
+const cacheBytes = 256 << 20
+
+// Run writes the track to standard output until it ends.
+func (c *subscribeCmd) Run(w *world) error {
+	ctx, stop := w.interruptible()
+	defer stop()
+	conf := moqt.Config{Limits: moqt.Limits{Cache: moqt.CacheLimits{Bytes: cacheBytes, Groups: 1 << 16, Age: c.MaxLatency}}}
+	d, err := c.dialer(w, c.URL, conf)
+	if err != nil {
+		return err
+	}
+	s := &subscriber{cmd: c, w: w, progress: newProgress(w, "received")}
+	defer s.progress.stop()
+	s.out = &collector{out: s.progress.count(w.out), latency: c.MaxLatency, lost: s.lose}
+	err = d.run(ctx, moqt.NewTrackMux(nil), func(sess *moqt.Session) error { return s.follow(ctx, sess) })
+	s.progress.stop()
+	if err == nil && s.losses > 0 {
+		return exit{code: exitLoss, err: fmt.Errorf("%d losses", s.losses)}
+	}
+	return err
+}
+
+// A subscriber follows one track through sessions and publishers.
+type subscriber struct {
+	cmd      *subscribeCmd
+	w        *world
+	out      *collector
+	progress *progress
+	losses   int
+	origin   uint64 // of what was read last; 0: unknown
+}
+
+func (s *subscriber) lose(what string) {
+	s.losses++
+	s.progress.clear()
+	s.w.say("lost %s", what)
+}
+
+// follow writes the track as one session has it. It returns nil when the track
+// has ended.
+func (s *subscriber) follow(ctx context.Context, sess *moqt.Session) error {
+	path := moqt.ParsePath(s.cmd.Broadcast)
+	s.progress.state("waiting for %s", path)
+	watch, err := sess.Announced(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	for {
+		a, err := watch.Next(ctx)
+		if err != nil {
+			return sessionError(ctx, sess, err)
+		}
+		if a.Path != path || a.Change == moqt.Ended || a.Change == moqt.Rerouted {
+			continue
+		}
+		switch err := s.read(ctx, sess, path, origin(a)); {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil || sess.Context().Err() != nil:
+			return sessionError(ctx, sess, err)
+		case s.cmd.Once || !gone(err):
+			return finalError{err}
+		default:
+			s.progress.clear()
+			s.w.say("%v; waiting for %s to come back", err, path)
+		}
+	}
+}
+
+// gone reports whether a track failed because its publisher left: another one
+// may come.
+func gone(err error) bool {
+	return errors.Is(err, moqt.ErrDropped) || errors.Is(err, moqt.ErrReplaced) || errors.Is(err, moqt.ErrCanceled)
+}
+
+// origin returns the id of the publisher; 0 where it is unknown.
+func origin(a moqt.Announcement) uint64 {
+	if len(a.Hops) == 0 {
+		return 0
+	}
+	return a.Hops[0]
+}
+
+// read subscribes and writes until the track ends. What comes from the
+// publisher of before goes on where that stopped.
+func (s *subscriber) read(ctx context.Context, sess *moqt.Session, path moqt.Path, origin uint64) error {
+	sub := &moqt.Subscription{Order: moqt.Ascending, MaxLatency: s.cmd.MaxLatency, Priority: 128}
+	resume := s.out.begun && origin != 0 && origin == s.origin
+	if resume {
+		sub.From, sub.Start = moqt.FromAbsolute, moqt.Location{Group: s.out.next}
+	}
+	r, err := sess.Subscribe(ctx, path, s.cmd.Track, sub)
+	if err != nil {
+		return fmt.Errorf("track %q of %s: %w", s.cmd.Track, path, err)
+	}
+	defer r.Close()
+	if !resume {
+		if s.out.begun {
+			s.lose(fmt.Sprintf("what was published after group %d: another publisher took over", s.out.next))
+		}
+		s.out.begun, s.out.next, s.out.skip = false, 0, 0
+	}
+	s.origin = origin
+	s.progress.state("receiving %s %s over %s", path, s.cmd.Track, sess.Version())
+	return s.out.collect(ctx, r)
+}
+
+// sessionError returns the better reason: that of the session, if it has ended.
+func sessionError(ctx context.Context, sess *moqt.Session, err error) error {
+	switch {
+	case context.Cause(ctx) != nil:
+		return context.Cause(ctx)
+	case sess.Context().Err() != nil:
+		return fmt.Errorf("the session ended: %w", context.Cause(sess.Context()))
+	}
+	return err
+}

@@ -1,0 +1,178 @@
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/moqtgo/moqt/app/moqt"
+)
+
+// A Relay is a moqt.SetupHandler: it accepts every session, enters what that
+// publishes and hands it out to the others. The path of a session's URL is the
+// root of its names: a session at /a/b has what is below a/b and nothing else.
+// Every path is accepted.
+//
+// The zero value is ready. Do not change the fields once it is in use; do not
+// copy it.
+type Relay struct {
+	// Mux has what is published; nil is a new one. What this process announces
+	// there is handed out too.
+	Mux *moqt.TrackMux
+	// Client dials upstream relays; nil is a zero one. Its Config.Import is
+	// set.
+	Client *moqt.Client
+	// Logger is told of upstream relays that come and go; nil is silent.
+	Logger *slog.Logger
+
+	once sync.Once
+
+	mu       sync.Mutex
+	sessions map[*moqt.Session]struct{}
+	total    int64
+	sent     int64 // bytes of the sessions that have ended
+	received int64
+}
+
+func (r *Relay) init() {
+	r.once.Do(func() {
+		if r.Mux == nil {
+			r.Mux = moqt.NewTrackMux(nil)
+		}
+		if r.Logger == nil {
+			r.Logger = slog.New(slog.DiscardHandler)
+		}
+		client := moqt.Client{}
+		if c := r.Client; c != nil {
+			client = moqt.Client{
+				TLSConfig: c.TLSConfig, QUICConfig: c.QUICConfig, Config: c.Config, Redirect: c.Redirect,
+				DialQUICFunc: c.DialQUICFunc, DialWebTransportFunc: c.DialWebTransportFunc, Logger: c.Logger,
+			}
+		}
+		conf := moqt.Config{}
+		if client.Config != nil {
+			conf = *client.Config
+		}
+		conf.Import = true
+		client.Config = &conf
+		r.Client = &client
+		r.sessions = map[*moqt.Session]struct{}{}
+	})
+}
+
+// TrackMux returns what is published.
+func (r *Relay) TrackMux() *moqt.TrackMux {
+	r.init()
+	return r.Mux
+}
+
+// ServeMOQ accepts the session.
+func (r *Relay) ServeMOQ(w moqt.SetupResponseWriter, req *moqt.SetupRequest) {
+	r.init()
+	s, err := moqt.AcceptRelay(w, req, r.Mux.At(moqt.ParsePath(req.Path)))
+	if err != nil {
+		return // the server has told
+	}
+	r.enter(s)
+	go func() {
+		_ = s.Wait()
+		r.leave(s)
+	}()
+}
+
+func (r *Relay) enter(s *moqt.Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sessions[s] = struct{}{}
+	r.total++
+}
+
+func (r *Relay) leave(s *moqt.Session) {
+	st := s.Stats()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, s)
+	r.sent += max(0, st.BytesSent)
+	r.received += max(0, st.BytesReceived)
+}
+
+// setupTime bounds one attempt to reach an upstream relay.
+const setupTime = 15 * time.Second
+
+// steady is how long a session with an upstream relay must have lasted before
+// its loss is answered with a short wait.
+const steady = 30 * time.Second
+
+// Connect joins an upstream relay until ctx ends: what that announces is
+// handed out here, and what is published here is offered there. It dials again
+// whenever the session ends or cannot be set up, after 1 to 30 s. The error is
+// the cause of ctx.
+//
+// Relays may be joined to rings: announcements name the relays that they came
+// through, and none takes what has passed it before.
+func (r *Relay) Connect(ctx context.Context, url string) error {
+	r.init()
+	log := r.Logger.With("upstream", url)
+	var wait Backoff
+	for {
+		dial, cancel := context.WithTimeout(ctx, setupTime)
+		s, err := r.Client.Dial(dial, url, r.Mux)
+		cancel()
+		if err == nil {
+			log.Info("upstream connected", "version", s.Version())
+			began := time.Now()
+			err = r.stay(ctx, s)
+			if time.Since(began) >= steady {
+				wait.Reset()
+			}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		d := wait.Next()
+		log.Warn("upstream lost", "error", err, "retry", d.Round(time.Millisecond))
+		if err := sleep(ctx, d); err != nil {
+			return err
+		}
+	}
+}
+
+// stay waits until the session ends; the end of ctx ends it well.
+func (r *Relay) stay(ctx context.Context, s *moqt.Session) error {
+	r.enter(s)
+	defer r.leave(s)
+	stop := context.AfterFunc(ctx, func() { _ = s.CloseWithError(moqt.SessionNoError, "") })
+	defer stop()
+	return s.Wait()
+}
+
+// Stats are figures of a Relay.
+type Stats struct {
+	Sessions      int   // live ones, upstream relays included
+	TotalSessions int64 // since the start
+	Broadcasts    int   // announced here
+	Tracks        int   // shared, with an upstream subscription each
+	Watchers      int   // announce streams that are open
+	BytesSent     int64 // UDP payload of all sessions, where their stack can tell
+	BytesReceived int64
+}
+
+// Stats returns the figures of now.
+func (r *Relay) Stats() Stats {
+	r.init()
+	mux := r.Mux.Stats()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := Stats{
+		Sessions: len(r.sessions), TotalSessions: r.total,
+		Broadcasts: mux.Broadcasts, Tracks: mux.Tracks, Watchers: mux.Watchers,
+		BytesSent: r.sent, BytesReceived: r.received,
+	}
+	for s := range r.sessions {
+		c := s.Stats()
+		st.BytesSent += max(0, c.BytesSent)
+		st.BytesReceived += max(0, c.BytesReceived)
+	}
+	return st
+}
