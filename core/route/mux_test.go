@@ -364,3 +364,30 @@ func BenchmarkDrain(b *testing.B) {
 		r.Close()
 	}
 }
+
+// A slowSource is overtaken: something else happens while it is told.
+type slowSource struct {
+	fakeSource
+	before func()
+}
+
+func (s *slowSource) Want(t *moq.Track) {
+	if f := s.before; f != nil {
+		s.before = nil
+		f()
+	}
+	s.fakeSource.Want(t)
+}
+
+func TestOvertakenWant(t *testing.T) {
+	m := NewMux(Config{})
+	v := m.View(Scope{})
+	s := &slowSource{fakeSource: *newSource()}
+	p, err := v.Publish("a", Route{Hops: []uint64{1}}, s)
+	require.NoError(t, err)
+	_, standby := publish(t, v, "a", 1, 2)
+	s.before = func() { p.Lose(epoch) }
+	k := subscribe(t, v, "a", epoch)
+	require.Empty(t, s.wanted, "a late Want must not bring the track back")
+	require.True(t, standby.wanted[k])
+}
