@@ -74,14 +74,44 @@ func (rt *Router) find(r *SetupRequest) *matched {
 	if path == "" || path[0] != '/' {
 		path = "/" + path
 	}
+	path = mark(path)
 	m := &matched{}
 	for _, p := range []string{path, path + "/"} {
-		rt.mux.ServeHTTP(m, &http.Request{Method: http.MethodConnect, Host: host, URL: &url.URL{Path: p}})
+		rt.mux.ServeHTTP(m, &http.Request{Method: http.MethodConnect, Host: host, URL: &url.URL{Host: host, Path: p}})
 		if m.handler != nil || !m.redirected {
 			break
 		}
 	}
 	return m
+}
+
+// mark makes empty segments, at which the ServeMux would match a wildcard
+// without a value, visible: as a NUL, which a segment of the path that starts
+// with one gets too.
+func mark(path string) string {
+	if !strings.Contains(path, "//") && !strings.ContainsRune(path, 0) {
+		return path
+	}
+	segments := strings.Split(path, "/")
+	for i := 1; i < len(segments); i++ {
+		empty := segments[i] == "" && i < len(segments)-1
+		if empty || strings.HasPrefix(segments[i], "\x00") {
+			segments[i] = "\x00" + segments[i]
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// unmark undoes mark for the value of a wildcard.
+func unmark(value string) string {
+	if !strings.ContainsRune(value, 0) {
+		return value
+	}
+	segments := strings.Split(value, "/")
+	for i := range segments {
+		segments[i] = strings.TrimPrefix(segments[i], "\x00")
+	}
+	return strings.Join(segments, "/")
 }
 
 // A routed is a SetupHandler in a ServeMux: it only says that it was found.

@@ -84,7 +84,7 @@ func (r *SetupRequest) PathValue(name string) string {
 	if v, ok := r.values[name]; ok || r.match == nil {
 		return v
 	}
-	return r.match.PathValue(name)
+	return unmark(r.match.PathValue(name))
 }
 
 // SetPathValue makes PathValue return value for name.

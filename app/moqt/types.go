@@ -30,6 +30,8 @@ type (
 	Frame = moq.Frame
 	// A Track is the log of one track.
 	Track = moq.Track
+	// A Backlog is how far the readers of a Track are behind.
+	Backlog = moq.Backlog
 	// A TrackReader is one subscription: it yields groups.
 	TrackReader = moq.TrackReader
 	// A GroupReader yields the frames of a group.
