@@ -21,13 +21,21 @@ func pipe(c memnet.Config) func(testing.TB, *quic.Config) (quic.Connection, quic
 	}
 }
 
+// TestOrdered runs the suite over links of every kind.
 func TestOrdered(t *testing.T) {
-	quictest.TestConnection(t, quictest.Config{Bubble: true, MakePipe: pipe(memnet.Config{Settle: synctest.Wait})})
-}
-
-func TestOrderedWithLatency(t *testing.T) {
-	c := memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond, Jitter: 5 * time.Millisecond}}
-	quictest.TestConnection(t, quictest.Config{Bubble: true, MakePipe: pipe(c)})
+	const ms = time.Millisecond
+	for name, link := range map[string]memnet.Link{
+		"perfect": {},
+		"far":     {Latency: 40 * ms},
+		"rough":   {Latency: 10 * ms, Jitter: 20 * ms},
+		"lossy":   {Latency: 5 * ms, Jitter: ms, Loss: 0.05},
+		"slow":    {Latency: ms, Rate: 10 << 20, Queue: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := memnet.Config{Seed: 1, Settle: synctest.Wait, Link: link}
+			quictest.TestConnection(t, quictest.Config{Bubble: true, MakePipe: pipe(c)})
+		})
+	}
 }
 
 func TestRealTime(t *testing.T) {

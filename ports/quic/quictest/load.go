@@ -19,7 +19,8 @@ var loadChecks = []check{
 	{name: "ten megabytes", run: tenMegabytes},
 }
 
-// manyStreams sends 300 streams a kind and direction through a limit of 20.
+// manyStreams sends 300 streams and asks 100 questions a direction through a
+// limit of 20.
 func manyStreams(p *pipe) {
 	const n = 300
 	var calls []*call
@@ -64,7 +65,7 @@ func manyStreams(p *pipe) {
 				return nil
 			}),
 			p.start("asking", func() error {
-				for i := range n {
+				for i := range n / 3 {
 					s, err := from.OpenStream(p.ctx)
 					if err != nil {
 						return err
@@ -82,7 +83,7 @@ func manyStreams(p *pipe) {
 				return nil
 			}),
 			p.start("answering", func() error {
-				for range n {
+				for range n / 3 {
 					s, err := to.AcceptStream(p.ctx)
 					if err != nil {
 						return err
