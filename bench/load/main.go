@@ -21,7 +21,9 @@ type subscribe func(ctx context.Context, url string, r *reception) error
 
 // kinds are the kinds of subscriber, one file each.
 var kinds = map[string]subscribe{
-	"raw": rawSubscribe,
+	"raw":  rawSubscribe,
+	"moqt": moqtSubscribe,
+	"web":  webSubscribe,
 }
 
 func main() {

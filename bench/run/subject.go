@@ -23,4 +23,8 @@ type program struct {
 // The floor is the first: the others are compared with it.
 var subjects = []subject{
 	{name: "floor", programs: []program{{name: "floor"}}, load: "raw"},
+	{name: "server", programs: []program{{name: "server"}}, load: "moqt"},
+	{name: "server-web", programs: []program{{name: "server"}}, load: "web"},
+	{name: "relay", programs: []program{{name: "relay"}, {name: "publish", args: []string{"-url", "{url}"}}}, load: "moqt"},
+	{name: "relay-web", programs: []program{{name: "relay"}, {name: "publish", args: []string{"-url", "{url}"}}}, load: "web"},
 }

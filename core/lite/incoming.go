@@ -47,9 +47,9 @@ func (s *session) Track(moq.FullTrackName) *moq.Track { return nil }
 // Want implements route.Source.
 func (s *session) Want(t *moq.Track) {
 	s.mu.Lock()
-	if s.closing {
+	if s.released {
 		s.mu.Unlock()
-		t.Fail(moq.Errorf(moq.CodeDropped, "the session has ended"))
+		s.giveUp(t)
 		return
 	}
 	in := s.byTrack[t]
@@ -74,7 +74,7 @@ func (s *session) Want(t *moq.Track) {
 
 // enqueue makes the request loop look at in. s.mu is held.
 func (s *session) enqueue(in *incoming) {
-	if in.queued || in.over {
+	if in.queued || in.over || s.closing {
 		return
 	}
 	in.queued = true

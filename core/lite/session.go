@@ -40,6 +40,7 @@ type session struct {
 
 	mu         sync.Mutex
 	closing    bool
+	released   bool                 // teardown has given up the tracks
 	ids        map[uint64]*incoming // our subscriptions by id, ended ones for a while
 	byTrack    map[*moq.Track]*incoming
 	wanted     []*incoming
@@ -171,22 +172,29 @@ func (s *session) teardown() {
 	now := time.Now()
 	s.mu.Lock()
 	imports := slices.Clone(s.imports)
+	s.mu.Unlock()
+	for _, in := range imports {
+		in.lose(now)
+	}
+	s.mu.Lock()
+	s.released = true
 	tracks := make([]*moq.Track, 0, len(s.byTrack))
 	for t := range s.byTrack {
 		tracks = append(tracks, t)
 	}
 	s.mu.Unlock()
 	slices.SortFunc(tracks, func(a, b *moq.Track) int { return a.Name().Compare(b.Name()) })
-	for _, in := range imports {
-		in.lose(now)
-	}
-	why := &moq.Error{Code: moq.CodeDropped, Reason: "the session ended", Err: context.Cause(s.ctx)}
 	for _, t := range tracks {
-		if !s.home.Mux().Release(t, s) {
-			t.Fail(why)
-		}
+		s.giveUp(t)
 	}
 	close(s.done)
+}
+
+// giveUp leaves a track to its next source, or fails it.
+func (s *session) giveUp(t *moq.Track) {
+	if !s.home.Mux().Release(t, s) {
+		t.Fail(&moq.Error{Code: moq.CodeDropped, Reason: "the session ended", Err: context.Cause(s.ctx)})
+	}
 }
 
 // Wait returns when the session has ended, with the reason.
