@@ -4,7 +4,9 @@
 // One HTTP/3 connection carries one session and is closed after it. Stream
 // priorities and non-blocking writes are hidden by the library:
 // State().Priorities is false, SetReliableBoundary has no effect, and TryWrite
-// always returns quic.ErrWouldBlock.
+// always returns quic.ErrWouldBlock. A stream that the peer resets before its
+// header has arrived is dropped by the library without being read: it is never
+// accepted, and its credit comes back only with the end of the session.
 package webtransportgo
 
 import (
