@@ -47,13 +47,17 @@ export async function startRelay(log) {
 	};
 }
 
-/** command runs the binary with stdin and resolves with its exit code and its output; it is killed after 20 s. */
-export function command(args, stdin = "") {
+/**
+ * command runs the binary and resolves with its exit code and its output; it is killed after 20 s.
+ * Its stdin stays open until the promise `until` settles.
+ */
+export function command(args, { stdin = "", until } = {}) {
 	const child = spawn(binary, args, { stdio: ["pipe", "pipe", "pipe"] });
 	const output = { stdout: "", stderr: "" };
 	for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (chunk) => (output[name] += chunk));
 	child.stdin.on("error", () => {});
-	child.stdin.end(stdin);
+	child.stdin.write(stdin);
+	Promise.resolve(until).catch(() => {}).then(() => child.stdin.end());
 	const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
 	return new Promise((done, failed) => {
 		child.once("error", failed);
