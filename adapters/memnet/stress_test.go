@@ -44,10 +44,10 @@ var content = func() []byte {
 	return data
 }()
 
-func (p plan) write(t *testing.T, s quic.SendStream) {
+func (p plan) write(w *world, s quic.SendStream) {
 	if p.end <= 1 {
 		go func() {
-			time.Sleep(p.after)
+			w.sleep(p.after)
 			if p.end == 0 {
 				s.SetReliableBoundary()
 			}
@@ -55,10 +55,10 @@ func (p plan) write(t *testing.T, s quic.SendStream) {
 		}()
 	}
 	if _, err := s.Write(content[:p.size]); err != nil {
-		assert.ErrorAs(t, err, new(*quic.StreamError))
+		assert.ErrorAs(w, err, new(*quic.StreamError))
 	}
 	if p.end > 1 {
-		assert.NoError(t, s.Close())
+		assert.NoError(w, s.Close())
 	}
 	if p.end == 2 {
 		s.CancelWrite(2)
@@ -66,7 +66,7 @@ func (p plan) write(t *testing.T, s quic.SendStream) {
 	<-s.Context().Done()
 }
 
-func (p plan) read(t *testing.T, s quic.ReceiveStream) {
+func (p plan) read(w *world, s quic.ReceiveStream) {
 	var got []byte
 	buf := make([]byte, 700)
 	for i := 0; ; i++ {
@@ -74,18 +74,18 @@ func (p plan) read(t *testing.T, s quic.ReceiveStream) {
 			s.CancelRead(9)
 		}
 		if i%3 == 0 {
-			time.Sleep(p.pause)
+			w.sleep(p.pause)
 		}
 		n, err := s.Read(buf)
 		got = append(got, buf[:n]...)
 		if err == nil {
 			continue
 		}
-		assert.True(t, bytes.HasPrefix(content, got), "other bytes than were written")
+		assert.True(w, bytes.HasPrefix(content, got), "other bytes than were written")
 		if err == io.EOF {
-			assert.Len(t, got, p.size)
+			assert.Len(w, got, p.size)
 		} else {
-			assert.ErrorAs(t, err, new(*quic.StreamError))
+			assert.ErrorAs(w, err, new(*quic.StreamError))
 		}
 		return
 	}
@@ -111,16 +111,16 @@ func TestNothingLeaks(t *testing.T) {
 				for i := range streams {
 					s, err := w.client.OpenStream(w.ctx)
 					require.NoError(t, err)
-					wg.Go(func() { there(i).write(t, s) })
-					wg.Go(func() { back(i).read(t, s) })
+					wg.Go(func() { there(i).write(w, s) })
+					wg.Go(func() { back(i).read(w, s) })
 				}
 			})
 			wg.Go(func() {
 				for i := range streams { // QUIC accepts in the order of opening
 					s, err := w.server.AcceptStream(w.ctx)
 					require.NoError(t, err)
-					wg.Go(func() { back(i).write(t, s) })
-					wg.Go(func() { there(i).read(t, s) })
+					wg.Go(func() { back(i).write(w, s) })
+					wg.Go(func() { there(i).read(w, s) })
 				}
 			})
 			wg.Wait()
