@@ -78,7 +78,7 @@ func Pipe(c Config, conf *quic.Config) (client, server quic.Connection, stop fun
 	n := New(c)
 	client, server, err := n.pipe(conf)
 	if err != nil {
-		panic(err) // only a partition or a context could fail it
+		panic(err) // only a link that loses everything could fail it
 	}
 	return client, server, n.Close
 }
