@@ -43,6 +43,9 @@ type world struct {
 	out, err io.Writer
 	// signals yields the signals that ask to end.
 	signals <-chan os.Signal
+	// release gives the signals back to the system: the next one ends the
+	// process.
+	release func()
 	// terminal says that err is one: progress is shown there.
 	terminal bool
 	// net, if not nil, replaces the network.
@@ -73,7 +76,8 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(os.Args[1:], &world{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, signals: signals, terminal: isTerminal(os.Stderr),
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr),
+		signals: signals, release: func() { signal.Stop(signals) },
 	}))
 }
 
@@ -140,6 +144,9 @@ func (w *world) interruptible() (context.Context, context.CancelFunc) {
 	go func() {
 		select {
 		case s := <-w.signals:
+			if w.release != nil {
+				w.release()
+			}
 			cancel(exit{code: exitInterrupted, err: fmt.Errorf("%v", s)})
 		case <-done:
 		}

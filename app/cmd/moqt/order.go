@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -25,14 +24,13 @@ var errLate = errors.New("later groups did not wait any longer")
 type collector struct {
 	out     io.Writer
 	latency time.Duration
-	// lost is told of every loss, in words.
-	lost func(what string)
+	// lost is told of every loss: the groups from first to last.
+	lost func(first, last uint64, why string)
 
 	begun bool
 	next  uint64 // the group that is to be written
 	skip  int    // how many frames of it have been written already
 	wrote int64  // bytes
-	ended bool   // of the last track: it ended well
 
 	mu      sync.Mutex
 	held    map[uint64]held
@@ -98,7 +96,7 @@ func (c *collector) collect(ctx context.Context, r *moq.TrackReader) error {
 		case c.dropped(r, err):
 			return err
 		default:
-			c.lost(fmt.Sprintf("group %d was cut short: %v", g.Sequence(), err))
+			c.lost(g.Sequence(), g.Sequence(), err.Error())
 		}
 		c.next, c.skip = g.Sequence()+1, 0
 	}
@@ -186,7 +184,7 @@ func (c *collector) take(ctx context.Context) (*moq.GroupReader, error) {
 		case end != nil && first == nil:
 			return nil, end
 		case end != nil || context.Cause(watch) == errLate:
-			c.lose(*first, "later ones did not wait any longer")
+			c.lose(*first, "missing")
 			continue
 		}
 		select {
@@ -263,10 +261,6 @@ func (c *collector) write(ctx context.Context, g *moq.GroupReader) error {
 
 // lose gives up the groups before first.
 func (c *collector) lose(first uint64, why string) {
-	if what := fmt.Sprintf("group %d: %s", c.next, why); first == c.next+1 {
-		c.lost(what)
-	} else {
-		c.lost(fmt.Sprintf("groups %d to %d: %s", c.next, first-1, why))
-	}
+	c.lost(c.next, first-1, why)
 	c.next, c.skip = first, 0
 }

@@ -229,22 +229,15 @@ func (c *relayCmd) greet(w *world, addr net.Addr, cert *relay.Certificate) {
 		fmt.Fprintf(w.out, "upstream  %s\n", u)
 	}
 	base := "moqt"
-	if arg := os.Args[0]; strings.ContainsRune(arg, os.PathSeparator) && !strings.HasPrefix(arg, os.TempDir()) {
+	if arg := os.Args[0]; strings.Contains(arg, "go-build") {
+		base = "go run ./app/cmd/moqt" // what it has built may be gone by then
+	} else if strings.ContainsRune(arg, os.PathSeparator) {
 		base = arg
 	}
 	u := "https://" + net.JoinHostPort(names[0], port) + "/"
 	if c.Clock {
-		fmt.Fprintf(w.out, "\nWatch the clock of this relay with\n\n  %s subscribe%s %s %s\n\n", goRun(base), flags, u, relay.ClockBroadcast)
+		fmt.Fprintf(w.out, "\nWatch the clock of this relay with\n\n  %s subscribe%s %s %s\n\n", base, flags, u, relay.ClockBroadcast)
 		return
 	}
 	fmt.Fprintf(w.out, "\nNext:\n  %s publish%s %s hello\n  %s subscribe%s %s hello\n\n", base, flags, u, base, flags, u)
-}
-
-// goRun returns how to start this program again: what `go run` has built is
-// gone with it.
-func goRun(base string) string {
-	if base == "moqt" && strings.HasPrefix(os.Args[0], os.TempDir()) {
-		return "go run ./app/cmd/moqt"
-	}
-	return base
 }

@@ -34,8 +34,8 @@ func (c *subscribeCmd) Run(w *world) error {
 	s.out = &collector{out: s.progress.count(w.out), latency: c.MaxLatency, lost: s.lose}
 	err = d.run(ctx, moqt.NewTrackMux(nil), func(sess *moqt.Session) error { return s.follow(ctx, sess) })
 	s.progress.stop()
-	if err == nil && s.losses > 0 {
-		return exit{code: exitLoss, err: fmt.Errorf("%d losses", s.losses)}
+	if err == nil && s.lost > 0 {
+		return exit{code: exitLoss, err: fmt.Errorf("%d groups were lost, in whole or in part", s.lost)}
 	}
 	return err
 }
@@ -46,14 +46,30 @@ type subscriber struct {
 	w        *world
 	out      *collector
 	progress *progress
-	losses   int
 	origin   uint64 // of what was read last; 0: unknown
+	lost     uint64 // groups
+	unsaid   uint64 // of them
+	said     time.Time
 }
 
-func (s *subscriber) lose(what string) {
-	s.losses++
+// lose says what is lost, once a second at most.
+func (s *subscriber) lose(first, last uint64, why string) {
+	n := last - first + 1
+	s.lost += n
+	if time.Since(s.said) < time.Second {
+		s.unsaid += n
+		return
+	}
+	what := fmt.Sprintf("lost group %d", first)
+	if n > 1 {
+		what = fmt.Sprintf("lost groups %d to %d", first, last)
+	}
+	if s.unsaid > 0 {
+		what += fmt.Sprintf(" and %d before", s.unsaid)
+	}
 	s.progress.clear()
-	s.w.say("lost %s", what)
+	s.w.say("%s: %s", what, why)
+	s.unsaid, s.said = 0, time.Now()
 }
 
 // follow writes the track as one session has it. It returns nil when the track
@@ -117,7 +133,7 @@ func (s *subscriber) read(ctx context.Context, sess *moqt.Session, path moqt.Pat
 	defer r.Close()
 	if !resume {
 		if s.out.begun {
-			s.lose(fmt.Sprintf("what was published after group %d: another publisher took over", s.out.next))
+			s.lose(s.out.next, s.out.next, "another publisher took over, and what follows is its newest group")
 		}
 		s.out.begun, s.out.next, s.out.skip = false, 0, 0
 	}
