@@ -19,8 +19,8 @@ help:
 	@sed -n 's/^## \([a-z0-9]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 ## run: start a relay with a small live broadcast (RELAY="flags")
-run:
-	$(GO) run ./app/cmd/moqt relay $(RELAY)
+run: build
+	bin/moqt relay $(RELAY)
 
 ## build: build the command into bin/
 build:
