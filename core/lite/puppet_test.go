@@ -3,9 +3,11 @@ package lite_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -106,17 +108,29 @@ func (w *world) serve() {
 		go func() {
 			conf := &session.Config{Config: w.conf}
 			conf.Import = true
-			p, err := session.Open(c.Context(), c, dialect.Server, conf)
-			if err != nil {
-				return
+			if strings.HasPrefix(c.State().RemoteAddr.String(), "web") {
+				c = web{c}
 			}
 			root := moq.Path("p")
 			if strings.HasPrefix(c.State().RemoteAddr.String(), "neighbour") {
 				root = "n"
 			}
+			p, err := session.Open(c.Context(), c, dialect.Server, conf)
+			if err != nil {
+				return
+			}
 			_, _ = session.Accept(c.Context(), p, w.relay.View(route.Scope{Root: root}))
 		}()
 	}
+}
+
+// A web is a connection that says it is a WebTransport session.
+type web struct{ quic.Connection }
+
+func (c web) State() quic.State {
+	s := c.Connection.State()
+	s.Transport, s.URL = quic.WebTransport, &url.URL{Scheme: "https", Host: "relay", Path: "/"}
+	return s
 }
 
 func (w *world) close() {
@@ -277,3 +291,18 @@ func (n *neighbour) check() {
 
 // quietly is the configuration of most worlds.
 var quietly dialect.Config
+
+func newPuppet(t *testing.T, c quic.Connection) *quictest.Puppet { return quictest.NewPuppet(t, c) }
+
+func timeout(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}
+
+var errEOF = io.EOF
+
+// subscribeAlice is a SUBSCRIBE of room/alice/video, behind its type.
+func subscribeAlice(id uint64) []byte {
+	var number [8]byte
+	binary.BigEndian.PutUint64(number[:], id|3<<62)
+	return msg(hex.EncodeToString(number[:]), " 'room/alice' 'video' 02 00 00 00 00")
+}
