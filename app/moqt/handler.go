@@ -43,7 +43,7 @@ func (f FetchHandlerFunc) ServeFetch(w *TrackWriter, r FetchRequest) error { ret
 
 // acceptAfter is when a track whose handler has said nothing is taken to be
 // one with the default info.
-const acceptAfter = time.Second
+const acceptAfter = 250 * time.Millisecond
 
 // A handled is a TrackHandler as a route.Source.
 type handled struct {

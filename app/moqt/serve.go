@@ -24,14 +24,14 @@ func (s *Server) ServeQUICConn(conn quic.Connection) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	if !s.enter(conn) {
+	if !s.enter(&conn) {
 		_ = conn.CloseWithError(SessionInternal, "the server is closing or overloaded")
 		if s.isClosed() {
 			return ErrServerClosed
 		}
 		return moq.Errorf(moq.CodeTooMany, "more than %d connections in their set-up", s.Config.maxPending())
 	}
-	defer s.leave(conn)
+	defer s.leave(&conn)
 	return s.serve(conn)
 }
 

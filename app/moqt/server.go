@@ -61,8 +61,8 @@ type Server struct {
 	wt        webtransport.Server
 	closed    bool
 	pending   int
-	listeners map[quic.Listener]struct{}
-	conns     map[quic.Connection]struct{}
+	listeners map[*quic.Listener]struct{} // pointers: users' types need not be comparable
+	conns     map[*quic.Connection]struct{}
 	sessions  map[*Session]struct{}
 	changed   chan struct{} // closed with the next end of a session or connection
 }
@@ -168,13 +168,13 @@ func (s *Server) ServeQUICListener(ln quic.Listener) error {
 		return ErrServerClosed
 	}
 	if s.listeners == nil {
-		s.listeners = map[quic.Listener]struct{}{}
+		s.listeners = map[*quic.Listener]struct{}{}
 	}
-	s.listeners[ln] = struct{}{}
+	s.listeners[&ln] = struct{}{}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
-		delete(s.listeners, ln)
+		delete(s.listeners, &ln)
 		s.mu.Unlock()
 		_ = ln.Close()
 	}()
@@ -187,12 +187,12 @@ func (s *Server) ServeQUICListener(ln quic.Listener) error {
 			}
 			return err
 		}
-		if !s.enter(conn) {
+		if !s.enter(&conn) {
 			go func() { _ = conn.CloseWithError(SessionInternal, "the server is closing or overloaded") }()
 			continue
 		}
 		go func() {
-			defer s.leave(conn)
+			defer s.leave(&conn)
 			if err := s.serve(conn); err != nil {
 				s.log().Debug("connection not served", "remote", conn.State().RemoteAddr, "error", err)
 			}
@@ -202,21 +202,21 @@ func (s *Server) ServeQUICListener(ln quic.Listener) error {
 
 // enter takes a connection in; leave lets it out. A connection is pending
 // until settle.
-func (s *Server) enter(conn quic.Connection) bool {
+func (s *Server) enter(conn *quic.Connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.pending >= s.Config.maxPending() {
 		return false
 	}
 	if s.conns == nil {
-		s.conns = map[quic.Connection]struct{}{}
+		s.conns = map[*quic.Connection]struct{}{}
 	}
 	s.conns[conn] = struct{}{}
 	s.pending++
 	return true
 }
 
-func (s *Server) leave(conn quic.Connection) {
+func (s *Server) leave(conn *quic.Connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, conn)
@@ -294,7 +294,7 @@ func (s *Server) Close() error {
 	wt := s.wt
 	var listeners []quic.Listener
 	for ln := range s.listeners {
-		listeners = append(listeners, ln)
+		listeners = append(listeners, *ln)
 	}
 	s.mu.Unlock()
 	var err error
@@ -306,7 +306,7 @@ func (s *Server) Close() error {
 	}
 	s.mu.Lock()
 	for conn := range s.conns {
-		go func() { _ = conn.CloseWithError(SessionNoError, "the server is closing") }()
+		go func() { _ = (*conn).CloseWithError(SessionNoError, "the server is closing") }()
 	}
 	s.mu.Unlock()
 	bound.Reset(time.Second)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -270,10 +271,7 @@ func TestHTTP(t *testing.T) {
 		s.httpHandler().ServeHTTP(w, r)
 		return w.Code
 	}
-	http.HandleFunc("/moqt-test/{x}", func(w http.ResponseWriter, r *http.Request) {
-		require.Equal(t, "v", r.PathValue("x"))
-		w.WriteHeader(http.StatusTeapot)
-	})
+	teapot()
 	require.Equal(t, http.StatusTeapot, serve(http.MethodConnect, "webtransport", "/moqt-test/v"))
 	require.Equal(t, http.StatusBadGateway, serve(http.MethodConnect, "webtransport", "/other"), "straight to the upgrade")
 	require.Equal(t, http.StatusNotFound, serve(http.MethodGet, "HTTP/3.0", "/moqt-test/v"))
@@ -283,6 +281,15 @@ func TestHTTP(t *testing.T) {
 	s = &Server{NewWebtransportServerFunc: func(func(*http.Request) bool) webtransport.Server { return notWeb{webtransport.ErrNotWebTransport} }}
 	require.Equal(t, http.StatusNotFound, serve(http.MethodConnect, "connect-udp", "/other"))
 }
+
+// teapot registers a handler in http.DefaultServeMux.
+var teapot = sync.OnceFunc(func() {
+	http.HandleFunc("/moqt-test/{x}", func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("x") == "v" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})
+})
 
 // notWeb fails to upgrade.
 type notWeb struct{ err error }

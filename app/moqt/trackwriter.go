@@ -13,7 +13,7 @@ import (
 // subscribers there are. Its methods may be called concurrently.
 //
 // The writer of a TrackHandler has its subscribers wait until SetInfo or until
-// it opens the first group, for a second at most; and its first group waits
+// it opens the first group, for 250 ms at most; and its first group waits
 // until a subscriber wants it.
 type TrackWriter struct {
 	w      *moq.TrackWriter

@@ -32,6 +32,7 @@ func bubble(t *testing.T, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, log: &syncBuffer{}}
 		w.net = memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})
+		defer w.net.Close() // also where a test has failed
 		f(w)
 		w.net.Close()
 		w.wg.Wait()
