@@ -156,10 +156,13 @@ func sendSetup(ctx context.Context, c quic.Connection, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := st.Write(b); err != nil {
-		return err
+	if _, err = st.Write(b); err == nil {
+		err = st.Close()
 	}
-	return st.Close()
+	if abortedByPeer(err) {
+		return nil // it has read all that it wants
+	}
+	return err
 }
 
 // askInBand sends CLIENT_SETUP and waits for the answer.
