@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 
 	"github.com/moqtgo/moqt/adapters/quicgo"
 	"github.com/moqtgo/moqt/app/moqt"
@@ -26,12 +27,23 @@ func Main(name string, flags func(), run func(ctx context.Context, work *workloa
 	work := workload.All[0]
 	flag.Var(&work, "w", "the workload")
 	idle := flag.Bool("idle", false, "send nothing")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	if flags != nil {
 		flags()
 	}
 	flag.Parse()
 	if *idle {
 		work.Rate = 0
+	}
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := pprof.StartCPUProfile(file); err != nil {
+			log.Fatal(err)
+		}
+		defer pprof.StopCPUProfile()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	url, err := run(ctx, &work)
@@ -40,7 +52,7 @@ func Main(name string, flags func(), run func(ctx context.Context, work *workloa
 	}
 	stop()
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
 	}
 }
 
