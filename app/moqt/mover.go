@@ -89,13 +89,21 @@ func (m *mover) run(f func()) bool {
 // use makes core the session that is in use; false says that the session has
 // ended.
 func (m *mover) use(core *session.Session) bool {
-	return m.run(func() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.over {
+		return false
+	}
+	m.wg.Add(1)
+	context.AfterFunc(core.Context(), func() { // no goroutine waits meanwhile
+		defer m.wg.Done()
 		err := core.Wait()
 		if m.s.now() == core {
 			m.cancel(err)
 			m.end()
 		}
 	})
+	return true
 }
 
 // end closes done once the last goroutine, which the caller is too, has ended.

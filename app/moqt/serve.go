@@ -32,11 +32,16 @@ func (s *Server) ServeQUICConn(conn quic.Connection) error {
 		return moq.Errorf(moq.CodeTooMany, "more than %d connections in their set-up", s.Config.maxPending())
 	}
 	defer s.leave(&conn)
-	return s.serve(conn)
+	sess, err := s.serve(conn)
+	if sess != nil {
+		_ = sess.Wait()
+	}
+	return err
 }
 
-// serve serves a connection that has entered.
-func (s *Server) serve(conn quic.Connection) error {
+// serve serves a connection that has entered: HTTP/3 until it ends, otherwise
+// until the SetupHandler has returned. It returns the session of the latter.
+func (s *Server) serve(conn quic.Connection) (*Session, error) {
 	settle := sync.OnceFunc(s.settle)
 	defer settle()
 	ctx, cancel := context.WithTimeoutCause(conn.Context(), s.Config.setupTimeout(), moq.Errorf(moq.CodeTimeout, "no handshake in time"))
@@ -44,21 +49,16 @@ func (s *Server) serve(conn quic.Connection) error {
 	// Nothing that came early is looked at: it may be a replay.
 	if err := conn.HandshakeComplete(ctx); err != nil {
 		_ = conn.CloseWithError(SessionTimeout, "handshake failed")
-		return err
+		return nil, err
 	}
 	if conn.State().Protocol == protoH3 {
 		h := s.httpHandler()
-		return s.webTransport().ServeQUICConn(conn, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return nil, s.webTransport().ServeQUICConn(conn, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			settle()
 			h.ServeHTTP(w, r)
 		}))
 	}
-	sess, err := s.setup(conn, nil, settle)
-	if err != nil {
-		return err
-	}
-	_ = sess.Wait()
-	return nil
+	return s.setup(conn, nil, settle)
 }
 
 func (s *Server) httpHandler() http.Handler {

@@ -192,10 +192,18 @@ func (s *Server) ServeQUICListener(ln quic.Listener) error {
 			continue
 		}
 		go func() {
-			defer s.leave(&conn)
-			if err := s.serve(conn); err != nil {
+			sess, err := s.serve(conn)
+			if err != nil {
 				s.log().Debug("connection not served", "remote", conn.State().RemoteAddr, "error", err)
 			}
+			if sess == nil {
+				s.leave(&conn)
+				return
+			}
+			context.AfterFunc(sess.Context(), func() { // no goroutine waits meanwhile
+				_ = sess.Wait()
+				s.leave(&conn)
+			})
 		}()
 	}
 }
@@ -254,14 +262,14 @@ func (s *Server) addSession(sess *Session) bool {
 		s.sessions = map[*Session]struct{}{}
 	}
 	s.sessions[sess] = struct{}{}
-	go func() {
+	context.AfterFunc(sess.Context(), func() {
 		err := sess.Wait()
 		s.mu.Lock()
 		delete(s.sessions, sess)
 		s.notify()
 		s.mu.Unlock()
 		s.log().Info("session ended", "remote", sess.RemoteAddr(), "error", err)
-	}()
+	})
 	s.log().Info("session accepted", "remote", sess.RemoteAddr(), "version", sess.Version(), "path", sess.Path())
 	return true
 }
