@@ -78,11 +78,11 @@ func (pd *pending) awaitSetup(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		u := &uniStream{ReceiveStream: st, in: wire.NewStream(wire.RFC9000, st)}
+		in := wire.NewStream(wire.RFC9000, st)
 		stop := context.AfterFunc(ctx, func() { st.CancelRead(mapped(CodeTimeout)) })
-		t, err := u.in.Varint()
+		t, err := in.Varint()
 		if err == nil && t == typeSetup {
-			m, err := readSetup(u.in, pd.p, pd.cfg.Limits.ControlBytes)
+			m, err := readSetup(in, pd.p, pd.cfg.Limits.ControlBytes)
 			st.CancelRead(mapped(CodeCancel))
 			stop()
 			if err != nil {

@@ -158,7 +158,7 @@ func TestRangeBlocks(t *testing.T) {
 		require.Same(t, k, r.Track())
 		go func() {
 			time.Sleep(time.Second)
-			w := open0(t, k, 0)
+			w, _ := k.OpenSubgroup(0, SubgroupHeader{FirstKnown: true}, epoch)
 			_ = w.Begin(ObjectHeader{}, 2, epoch)
 			time.Sleep(time.Second)
 			_ = w.Advance(copy(w.Space(), "ab"))

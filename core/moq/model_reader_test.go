@@ -10,15 +10,14 @@ import (
 // A naiveReader reads like a session does: only when it has been woken, Next
 // until there is no more, and then each subgroup until there is no more.
 type naiveReader struct {
-	t        *rapid.T
-	r        *TrackReader
-	woken    bool
-	start    uint64
-	bounded  bool // an end or a pause was ever asked for
-	got      []any
-	cursors  []*naiveCursor
-	finished bool
-	err      error
+	t       *rapid.T
+	r       *TrackReader
+	woken   bool
+	start   uint64
+	bounded bool // an end or a pause was ever asked for
+	got     []any
+	cursors []*naiveCursor
+	err     error
 }
 
 type naiveCursor struct {

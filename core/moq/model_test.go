@@ -1,7 +1,6 @@
 package moq
 
 import (
-	"errors"
 	"io"
 	"slices"
 	"testing"
@@ -52,7 +51,6 @@ type machine struct {
 	subs    []*naiveSubgroup
 	order   []any // all arrivals: *Subgroup or *Datagram
 	readers []*naiveReader
-	retain  time.Duration
 }
 
 func (m *machine) tick(t *rapid.T) {
@@ -342,7 +340,7 @@ func (m *machine) complete(t *rapid.T, n *naiveReader) {
 			require.Equal(t, io.EOF, c.err)
 		case o.sg.state == reset:
 			require.Error(t, c.err)
-			require.False(t, errors.Is(c.err, io.EOF))
+			require.NotErrorIs(t, c.err, io.EOF)
 		case c.whole < len(o.sizes):
 			require.NoError(t, c.err)
 			if o.sizes[c.whole] > FirstChunk {

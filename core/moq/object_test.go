@@ -53,7 +53,7 @@ func TestEncodedSharesByClass(t *testing.T) {
 			require.NotSame(t, &second[0], &again[0], "large objects are not kept twice")
 		}
 		require.Equal(t, append([]byte("head"), body[:n]...), first, "the first encoding is as it was")
-		require.Equal(t, cap(first), len(first), "an append cannot reach the payload")
+		require.Len(t, first, cap(first), "an append cannot reach the payload")
 	}
 }
 

@@ -70,6 +70,6 @@ func TestCompareNames(t *testing.T) {
 	require.Negative(t, a.Compare(b))
 	require.Positive(t, b.Compare(a))
 	require.Negative(t, FullTrackName{"a", "x"}.Compare(a))
-	require.Zero(t, a.Compare(a))
+	require.Zero(t, a.Compare(FullTrackName{"a", "y"}))
 	require.Equal(t, "a:y", a.String())
 }

@@ -162,7 +162,7 @@ func TestLargestNumbers(t *testing.T) {
 	require.Equal(t, Found{End: Location{max - 1, max}}, f)
 	f, err = or.Next(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, max, f.Object.ID)
+	require.Equal(t, max, f.Object.ID)
 	_, err = or.Next(t.Context())
 	require.Equal(t, io.EOF, err)
 	k.Absent(max, max, epoch)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -257,7 +256,7 @@ func TestUnknown(t *testing.T) {
 				start := time.Now()
 				_, err := s.Subscribe(t.Context(), name, moq.Subscription{})
 				require.Error(t, err, fmt.Sprint(name))
-				require.True(t, errors.Is(err, moq.ErrNotFound), "%v", err)
+				require.ErrorIs(t, err, moq.ErrNotFound)
 				require.Less(t, time.Since(start), 2*time.Second)
 			}
 			_ = p.CloseWithError(0, "")
