@@ -149,7 +149,7 @@ func TestServeQUICConn(t *testing.T) {
 			served <- s.ServeQUICConn(conn)
 		})
 		sess := w.dial("c", "moqt://server:9", nil)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		require.Empty(w, served, "it blocks until the connection ends")
 		w.end(sess)
 		require.NoError(w, <-served)

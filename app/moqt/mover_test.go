@@ -69,7 +69,7 @@ func followed(w *world, scheme string) {
 	r, err := sess.Subscribe(w.ctx(), "b", "t", nil)
 	require.NoError(w, err)
 
-	time.Sleep(100 * time.Millisecond) // the subscription is there
+	w.sleep(100 * time.Millisecond) // the subscription is there
 	stop := make(chan struct{})
 	w.wg.Go(func() { // half a group before, half after
 		for i := 1; ; i++ {
@@ -78,7 +78,7 @@ func followed(w *world, scheme string) {
 			for range 5 {
 				_, err := g.Write([]byte(fmt.Sprint(i)))
 				require.NoError(w, err)
-				time.Sleep(7 * time.Millisecond)
+				w.sleep(7 * time.Millisecond)
 			}
 			require.NoError(w, g.Close())
 			select {
@@ -88,12 +88,12 @@ func followed(w *world, scheme string) {
 			}
 		}
 	})
-	time.Sleep(200 * time.Millisecond)
+	w.sleep(200 * time.Millisecond)
 	require.NoError(w, first.Goaway(w.ctx(), scheme+"://server:444/y", time.Minute))
 	moved := <-sessions[1]
 	require.Equal(w, scheme+"://server:444/y", <-asked)
 	cancel() // it goes away after the move
-	time.Sleep(2 * time.Second)
+	w.sleep(2 * time.Second)
 	require.Error(w, first.Context().Err(), "the old connection is closed once idle")
 	require.NotEqual(w, before, sess.RemoteAddr().String())
 	require.NoError(w, sess.Context().Err())
@@ -140,7 +140,7 @@ func TestGoawayIsRefused(t *testing.T) {
 		first := <-sessions[0]
 		for _, uri := range []string{"https://other:444/", "moqt://server:444", "http://server:444", "://", "https://server:444\x7f"} {
 			require.NoError(w, first.Goaway(w.ctx(), uri, 0))
-			time.Sleep(time.Minute)
+			w.sleep(time.Minute)
 			require.Empty(w, sessions[1], uri)
 			require.NoError(w, sess.Context().Err())
 		}
@@ -154,7 +154,7 @@ func TestGoawayIsRefused(t *testing.T) {
 		other, err := c.Dial(w.ctx(), "https://server/x", NewTrackMux(nil))
 		require.NoError(w, err)
 		require.NoError(w, (<-sessions[0]).Goaway(w.ctx(), "//server:444/", 0))
-		time.Sleep(time.Minute)
+		w.sleep(time.Minute)
 		require.Empty(w, sessions[1])
 		w.end(sess, other)
 		require.NoError(w, servers[0].Close())
@@ -189,7 +189,7 @@ func TestGoawayToNowhere(t *testing.T) {
 		sess := w.dial("c", "moqt://server", nil)
 		first := <-sessions[0]
 		require.NoError(w, first.Goaway(w.ctx(), "moqt://server:999", 0))
-		time.Sleep(25 * time.Second)
+		w.sleep(25 * time.Second)
 		require.NoError(w, sess.Context().Err())
 		require.NoError(w, first.CloseWithError(5, "now"))
 		var closed *ConnError
@@ -208,11 +208,11 @@ func TestCloseWhileMoving(t *testing.T) {
 			watch, err := sess.Announced(w.Context(), "")
 			require.NoError(w, err)
 			require.NoError(w, (<-sessions[0]).Goaway(w.ctx(), "moqt://server:444", 0))
-			time.Sleep(time.Duration(at) * 7 * time.Millisecond)
+			w.sleep(time.Duration(at) * 7 * time.Millisecond)
 			w.end(sess)
 			_, err = watch.Next(w.ctx())
 			require.Error(w, err)
-			time.Sleep(20 * time.Second)
+			w.sleep(20 * time.Second)
 			require.NoError(w, servers[0].Close())
 			require.NoError(w, servers[1].Close())
 		})

@@ -139,3 +139,6 @@ func forEach(t *testing.T, f func(w *world, url, version string)) {
 		}
 	}
 }
+
+// sleep lets the bubble's time pass.
+func (w *world) sleep(d time.Duration) { time.Sleep(d) }
