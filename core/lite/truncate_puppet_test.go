@@ -205,7 +205,7 @@ func TestPuppetTruncatedSessions(t *testing.T) {
 			} else {
 				p.asks.FIN()
 			}
-			time.Sleep(6 * time.Second) // it lingers where the session had to be closed
+			time.Sleep(6 * time.Second)                                                    // it lingers where the session had to be closed
 			require.Equal(t, 2, w.relay.Stats().Broadcasts, "% x, reset %v", piece, reset) // alice and the bell
 			p.Close(0, "")
 		})
