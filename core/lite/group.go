@@ -11,25 +11,30 @@ import (
 	"github.com/moqtgo/moqt/ports/quic"
 )
 
-// updateReceive starts and stops the loops that accept groups: they run only
-// until SETUP is in and while we have a subscription.
+// A loop is a goroutine that runs while it is needed.
+type loop struct{ stop context.CancelFunc }
+
+// set starts or stops the loop. s.mu is held.
+func (l *loop) set(s *session, needed bool, run func(context.Context)) {
+	switch {
+	case needed && l.stop == nil:
+		ctx, cancel := context.WithCancel(s.ctx)
+		l.stop = cancel
+		s.group.Go(func() { run(ctx) })
+	case !needed && l.stop != nil:
+		l.stop()
+		l.stop = nil
+	}
+}
+
+// updateReceive starts and stops the loops that accept groups: they run while
+// we have a subscription, that of streams until SETUP is in, too.
 func (s *session) updateReceive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	need := len(s.ids) > 0 || s.p.SetupOnUni && !s.setupSeen
-	switch {
-	case s.closing:
-	case need && s.receive == nil:
-		ctx, cancel := context.WithCancel(s.ctx)
-		s.receive = cancel
-		s.group.Go(func() { s.acceptGroups(ctx) })
-		if s.p.Datagrams && s.conn.State().Datagrams {
-			s.group.Go(func() { s.receiveDatagrams(ctx) })
-		}
-	case !need && s.receive != nil:
-		s.receive()
-		s.receive = nil
-	}
+	subscribed := len(s.ids) > 0 && !s.closing
+	s.groups.set(s, subscribed || s.p.SetupOnUni && !s.setupSeen && !s.closing, s.acceptGroups)
+	s.datagrams.set(s, subscribed && s.p.Datagrams && s.conn.State().Datagrams, s.receiveDatagrams)
 }
 
 func (s *session) acceptGroups(ctx context.Context) {

@@ -48,7 +48,8 @@ type session struct {
 	nextID     uint64
 	served     map[uint64]struct{} // ids of the peer's subscriptions
 	imports    []*imported
-	receive    func() // stops the loops that accept groups; nil: they do not run
+	groups     loop // accepts group streams
+	datagrams  loop // receives datagrams
 	setupSeen  bool
 }
 
@@ -161,11 +162,8 @@ func (s *session) Import() { s.group.Go(s.importAll) }
 func (s *session) teardown() {
 	s.mu.Lock()
 	s.closing = true
-	receive := s.receive
 	s.mu.Unlock()
-	if receive != nil {
-		receive()
-	}
+	s.updateReceive()
 	s.group.Close()
 	s.group.Wait() // writers of groups have left: another source may go on
 	s.egress.Close()
