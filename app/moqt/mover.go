@@ -226,6 +226,9 @@ func (m *mover) switchTo(old, core *session.Session, to *url.URL) error {
 		return context.Cause(old.Context())
 	}
 	for _, t := range tracks {
+		if ended, _ := t.Ended(); ended {
+			continue
+		}
 		t.Detach()
 		old.Source().Drop(t)
 		m.tell(t)

@@ -247,3 +247,56 @@ func TestDialErrors(t *testing.T) {
 	_, err := c.Dial(t.Context(), "moqt://a", nil)
 	require.ErrorContains(t, err, "moq-99")
 }
+
+// Subscriptions come and go while the session moves to and fro.
+func TestSubscribeWhileMoving(t *testing.T) {
+	bubble(t, func(w *world) {
+		mux := NewTrackMux(nil)
+		b := NewBroadcast()
+		track, err := b.Track("t", TrackInfo{})
+		require.NoError(w, err)
+		require.NoError(w, mux.Announce(w.Context(), "b", b))
+		writeGroup(w, track, "x")
+		servers, sessions := w.two(mux)
+		sess := w.dial("c", "moqt://server", nil)
+		over := make(chan struct{})
+		w.wg.Go(func() {
+			defer close(over)
+			for i := range 5 {
+				last := <-sessions[i%2]
+				w.sleep(50 * time.Millisecond)
+				require.NoError(w, last.Goaway(w.ctx(), fmt.Sprintf("moqt://server:%d", 444-i%2), 0))
+			}
+			<-sessions[1]
+		})
+		ended := make([]chan struct{}, 4)
+		for i := range ended {
+			ended[i] = make(chan struct{})
+			w.wg.Go(func() {
+				defer close(ended[i])
+				for n := 0; ; n++ {
+					r, err := sess.Subscribe(w.Context(), "b", "t", nil)
+					require.NoError(w, err)
+					if n%2 == i%2 {
+						_, frames := readGroup(w, w.Context(), r)
+						require.Equal(w, []string{"x"}, frames)
+					}
+					w.sleep(time.Duration(i*n%5) * time.Millisecond)
+					r.Close()
+					select {
+					case <-over:
+						return
+					default:
+					}
+				}
+			})
+		}
+		for i := range ended {
+			<-ended[i]
+		}
+		require.NoError(w, track.WaitDrained(w.ctx()))
+		w.end(sess)
+		require.NoError(w, servers[0].Close())
+		require.NoError(w, servers[1].Close())
+	})
+}

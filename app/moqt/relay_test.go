@@ -65,6 +65,10 @@ func TestRelay(t *testing.T) {
 		require.Zero(w, mux.Stats().Broadcasts, "a clean end is immediate")
 		w.end(same, above, other)
 		require.NoError(w, s.Close())
+		w.sleep(time.Minute)
+		require.Equal(w, MuxStats{}, mux.Stats())
+		require.Equal(w, 1, own.Stats().Broadcasts)
+		require.Zero(w, own.Stats().Tracks+own.Stats().Watchers)
 	})
 }
 

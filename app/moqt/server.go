@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -82,6 +83,9 @@ func (s *Server) handler() SetupHandler {
 func (s *Server) check() error {
 	if s.Handler != nil && s.SetupHandler != nil {
 		return errors.New("moqt: both Server.Handler and Server.SetupHandler are set")
+	}
+	if len(s.Config.versions()) == 0 {
+		return fmt.Errorf("moqt: none of the versions %q is spoken here", s.Config.Versions)
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ func TestServerMisconfigured(t *testing.T) {
 	require.ErrorContains(t, both.HandleWebTransport(httptest.NewRecorder(), nil), "both")
 	require.ErrorContains(t, (&Server{}).ListenAndServe(), "TLSConfig")
 	require.Error(t, (&Server{}).ListenAndServeTLS("no such file", "nor this"))
+	old := &Server{TLSConfig: &tls.Config{}, Config: &Config{Versions: []string{"moq-99"}}}
+	require.ErrorContains(t, old.ListenAndServe(), "moq-99")
 	none := &Server{TLSConfig: &tls.Config{NextProtos: []string{"moq-00", "http/1.1"}}}
 	require.ErrorContains(t, none.ListenAndServe(), "NextProtos")
 }
