@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,8 +27,21 @@ type wild struct {
 	loops  sync.WaitGroup
 
 	mu      sync.Mutex
-	streams []quic.SendStream // ours and, of bidirectional ones, theirs
+	streams []wildStream // ours and, of bidirectional ones, theirs
+	subs    int          // subscriptions of theirs
 }
+
+// A wildStream is known by the type that opened it; ours that carry groups are
+// uni, our requests own.
+type wildStream struct {
+	quic.SendStream
+	kind int
+}
+
+const (
+	own = -1 - iota
+	uni
+)
 
 // byte is the next one of the script; zeros follow it.
 func (f *wild) byte() int {
@@ -39,39 +53,52 @@ func (f *wild) byte() int {
 	return int(b)
 }
 
-// phrases are what can be said where: on streams of ours, and as the answers
-// on theirs.
-func (f *wild) phrases() (requests, groups, answers []string) {
-	id := fmt.Sprintf("%02x", f.byte()&7)
-	names := []string{"'room/alice' 'video'", "'/room/alice' 'video'", "'room/bob' 'video'", "'' ''", "'room' 'x'"}
-	name := names[f.byte()%len(names)]
-	prefix := []string{"''", "'/'", "'room'", "'/room/'"}[f.byte()&3]
-	path := []string{"'room/bob'", "'room/carol'", "''", "'//x'"}[f.byte()&3]
+// phrases are what can be said on a kind of stream; the type of ours comes
+// first.
+func (f *wild) phrases(kind int) []string {
 	body := func(kind string, rest ...any) string { return fmt.Sprintf("%s %x ", kind, msg(fmt.Sprintln(rest...))) }
-	groups = []string{"00 02 00" + id, "00 02 00" + id + " 01 61 00 00", "00 02 01" + id + " 02 01 62", "00 02" + id + "00", "01 01 00", "01 04 01 010101"}
-	if f.draft == lite02 {
-		requests = []string{body("01", prefix), body("02", id, name, " 02")}
-		answers = []string{"00", body("", "01 01 ", path), body("", "01", path), body("", "00", path)}
-		return requests, groups, answers
+	path := []string{"'room/bob'", "'room/bob'", "'room/carol'", "''", "'//room/bob/'"}[f.byte()%5]
+	name := []string{"'room/alice' 'video'", "'/room/alice' 'video'", "'room/bob' 'video'", "'' ''", "'room' 'x'"}[f.byte()%5]
+	prefix := []string{"''", "'/'", "'room'", "'/room/'"}[f.byte()&3]
+	hop := map[string]string{lite04: "00", lite05: "07"}[f.draft]
+	n := fmt.Sprintf("%02x", f.byte()&7)
+	f.mu.Lock()
+	id := fmt.Sprintf("%02x", min(63, max(0, f.subs-1-f.byte()&1)))
+	f.mu.Unlock()
+	way := map[string]string{lite03: "01", lite04: "01 05", lite05: "01 05"}[f.draft]
+	switch {
+	case kind == uni:
+		return []string{
+			"00 02" + id + n, "00 02" + id + n + " 01 61 00 00", "00 02" + id + n + " 02 01 62", "01 01 00",
+			"00 02" + id + n + " 04 03 616263 02 8f00" + strings.Repeat("77", 3840),
+		}
+	case kind == own && f.draft == lite02:
+		return []string{body("01", prefix), body("02", n, name, "02"), body("02", n, name, "02")}
+	case kind == own:
+		return []string{
+			body("01", prefix, hop), body("02", n, name, "02 00 00 00 00"), body("02", n, name, "02 01 43e8 01 05"),
+			body("02", n, name, "02 00 00 00 00") + "05 07 00 00 00 00", body("03", name, "02", n), "04", "04 05 802625a0 28",
+			"05 01 00", body("06", name),
+		}
+	case kind == 1 && f.draft == lite02:
+		return []string{body("", "01", path), body("", "01", path), body("", "00", path)}
+	case kind == 1:
+		ended := map[string]string{lite02: ""}[f.draft] + "00"
+		return []string{body("", "01", path, way), body("", "00", path, ended)}
+	case kind == 6:
+		return []string{"08 01 00 5388 80015f90", "08 01 01 6710 80015f90", "05 01 00 00 01"}
+	case f.draft == lite02:
+		return []string{"00"}
+	case f.draft == lite05:
+		return []string{"00 01" + n, "01 01" + n, "02 03 01" + n + "00"}
 	}
-	hop := map[string]string{lite03: "", lite04: " 00", lite05: " 07"}[f.draft]
-	requests = []string{
-		body("01", prefix, hop), body("02", id, name, " 02 00 00 00 00"), body("02", id, name, " 02 01 43e8 01 05"),
-		body("02", id, name, " 02 00 00 00 00") + " 05 07 00 00 00 00", body("03", name, " 02", id), "04", "04 05 802625a0 28",
-		"05 01 00", body("06", name),
-	}
-	hops := map[string]string{lite03: " 01", lite04: " 01 07", lite05: " 01 07"}[f.draft]
-	answers = []string{
-		body("", "01", path, hops), body("", "01", path, hops), body("", "00", path, " 00"), "02 07 01", body("", "07 01") + body("", "01", path, hops),
-		"00 05 02 00 00 00 00", "00 01 00", "01 01 04", "02 03 01 02 00", "01 03 05 07 02", "08 01 00 5388 80015f90",
-	}
-	return requests, groups, answers
+	return []string{"00 05 02 00 00 00 00", "00 05 02 00 00" + n + "00", "01 03 01" + n + "02"}
 }
 
 // say returns a phrase, more or less as it should be.
 func (f *wild) say(phrases []string) []byte {
 	data := x(phrases[f.byte()%len(phrases)])
-	switch f.byte() & 15 {
+	switch f.byte() & 63 {
 	case 0: // too short
 		data = data[:f.byte()%(len(data)+1)]
 	case 1: // a wrong byte
@@ -91,28 +118,31 @@ func (f *wild) say(phrases []string) []byte {
 	return data
 }
 
-func (f *wild) add(s quic.SendStream) {
+func (f *wild) add(s quic.SendStream, kind int) {
 	f.mu.Lock()
-	f.streams = append(f.streams, s)
+	f.streams = append(f.streams, wildStream{s, kind})
+	if kind == 2 {
+		f.subs++
+	}
 	f.mu.Unlock()
 }
 
-// any returns one of the streams, a late one more often than not.
-func (f *wild) any() quic.SendStream {
+// any returns one of the last streams.
+func (f *wild) any() *wildStream {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := len(f.streams)
 	if n == 0 {
 		return nil
 	}
-	return f.streams[n-1-min(f.byte()&15, n-1)]
+	return &f.streams[n-1-f.byte()%min(n, 16)]
 }
 
 // connect begins a session, well or not.
 func (f *wild) connect() {
 	f.draft = drafts[f.byte()&3]
 	f.conn = f.w.connect("puppet", f.draft)
-	f.streams = nil
+	f.streams, f.subs = nil, 0
 	conn := f.conn
 	f.loops.Go(func() {
 		for {
@@ -120,8 +150,12 @@ func (f *wild) connect() {
 			if err != nil {
 				return
 			}
-			f.add(s)
-			f.loops.Go(func() { drain(s) })
+			f.loops.Go(func() {
+				var kind [1]byte
+				_, _ = s.Read(kind[:])
+				f.add(s, int(kind[0]))
+				drain(s)
+			})
 		}
 	})
 	f.loops.Go(func() {
@@ -143,6 +177,17 @@ func (f *wild) connect() {
 		f.openUni(x("01 01 00"))
 	}
 	time.Sleep(30 * time.Millisecond)
+	first := map[string]string{lite02: "01 00", lite05: "02 07 00"}[f.draft]
+	if f.byte()&7 == 7 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.streams {
+		if s.kind == 1 {
+			_, _ = s.Write(x(first))
+		}
+	}
 }
 
 func drain(r quic.ReceiveStream) {
@@ -159,7 +204,7 @@ func (f *wild) open(data []byte) {
 	defer cancel()
 	if s, err := f.conn.OpenStream(ctx); err == nil {
 		_, _ = s.Write(data)
-		f.add(s)
+		f.add(s, own)
 		f.loops.Go(func() { drain(s) })
 	}
 }
@@ -169,33 +214,37 @@ func (f *wild) openUni(data []byte) {
 	defer cancel()
 	if s, err := f.conn.OpenUniStream(ctx); err == nil {
 		_, _ = s.Write(data)
-		f.add(s)
+		f.add(s, uni)
 	}
 }
 
 // act does what the script says next.
 func (f *wild) act() {
-	requests, groups, answers := f.phrases()
 	switch op := f.byte() & 15; op {
-	case 0, 1, 2:
-		f.open(f.say(requests))
-	case 3, 4, 5:
-		f.openUni(f.say(groups))
-	case 6, 7, 8, 9:
+	case 0, 1:
+		f.open(f.say(f.phrases(own)))
+	case 2, 3, 4:
+		f.openUni(f.say(f.phrases(uni)))
+	case 5, 6, 7, 8, 9:
 		if s := f.any(); s != nil {
-			_, _ = s.Write(f.say(answers))
+			_, _ = s.Write(f.say(f.phrases(s.kind)))
+			if s.kind == 6 && f.byte()&7 > 0 {
+				_ = s.Close()
+			}
 		}
 	case 10:
-		if s := f.any(); s != nil {
+		if s := f.any(); s != nil && (s.kind != 1 || f.byte()&7 == 0) {
 			_ = s.Close()
 		}
 	case 11:
-		if s := f.any(); s != nil {
+		if s := f.any(); s != nil && (s.kind != 1 || f.byte()&7 == 0) {
 			s.CancelWrite(quic.ErrorCode(f.byte()))
 		}
 	case 12:
-		if s, ok := f.any().(quic.Stream); ok {
-			s.CancelRead(quic.ErrorCode(f.byte()))
+		if s := f.any(); s != nil {
+			if r, ok := s.SendStream.(quic.Stream); ok {
+				r.CancelRead(quic.ErrorCode(f.byte()))
+			}
 		}
 	case 13:
 		_ = f.conn.SendDatagram(f.say([]string{"00 01 00 61", "01 05 80015f90"}))
@@ -212,9 +261,10 @@ func (f *wild) act() {
 // audience subscribes to what the wild one may publish, again and again.
 func (w *world) audience(ctx context.Context) {
 	view := w.relay.View(route.Scope{Root: "p"})
-	for ctx.Err() == nil {
-		r, err := view.Subscribe(bobVideo, moq.Subscription{}, time.Now(), nil)
-		if err == nil {
+	for n := 0; ctx.Err() == nil; n++ {
+		name := moq.FullTrackName{Path: "room/bob", Name: fmt.Sprint("t", n&7)}
+		if r, err := view.Subscribe(name, moq.Subscription{Priority: uint8(n & 3)}, time.Now(), nil); err == nil {
+			ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 			for g, err := range r.Groups(ctx) {
 				if err != nil {
 					break
@@ -222,9 +272,10 @@ func (w *world) audience(ctx context.Context) {
 				for range g.Frames(ctx) {
 				}
 			}
+			cancel()
 			r.Close()
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
@@ -246,7 +297,8 @@ func playWild(t *testing.T, script []byte) {
 			f.act()
 			if n%32 == 0 {
 				w.next.check()
-				w.group(n, "more")
+				w.group(n, "more", n+1, strings.Repeat("z", 20000*(n>>5&7)))
+				_ = w.alice.AddDatagram(uint64(n), moq.ObjectHeader{}, []byte("dg"), true, time.Now())
 			}
 		}
 		time.Sleep(time.Second)
