@@ -1,5 +1,6 @@
 // A relay of our own on a free port, and the other commands of the same binary.
 import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { createWriteStream, existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -7,12 +8,18 @@ import { root } from "./pages.mjs";
 
 export const binary = resolve(process.env.MOQT ?? join(root, "..", "bin", "moqt"));
 
+/** freePort returns a port that nobody has, neither of TCP nor of UDP. */
 async function freePort() {
-	const server = createServer();
-	await new Promise((done) => server.listen(0, "127.0.0.1", done));
-	const { port } = server.address();
-	await new Promise((done) => server.close(done));
-	return port;
+	for (;;) {
+		const tcp = createServer();
+		await new Promise((done) => tcp.listen(0, "127.0.0.1", done));
+		const { port } = tcp.address();
+		const udp = createSocket("udp4");
+		const free = await new Promise((done) => udp.once("error", () => done(false)).bind(port, "127.0.0.1", () => done(true)));
+		await new Promise((done) => (free ? udp.close(done) : done()));
+		await new Promise((done) => tcp.close(done));
+		if (free) return port;
+	}
 }
 
 /** startRelay returns once /health answers. */
