@@ -168,6 +168,11 @@ func (w *TrackWriter) WaitDrained(ctx context.Context) error {
 	}
 }
 
+// DemandChanged returns a channel that is closed with the next change of the
+// demand, also after the end of the track. Look at Demand after calling it,
+// then wait.
+func (w *TrackWriter) DemandChanged() <-chan struct{} { return w.demandChange() }
+
 // demandChange returns a channel that is closed when the demand changes.
 func (w *TrackWriter) demandChange() <-chan struct{} {
 	w.mu.Lock()

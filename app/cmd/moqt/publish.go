@@ -43,13 +43,18 @@ const (
 	// comeback is how long subscribers may take to come back to us after the
 	// session was lost, before the input goes on without them.
 	comeback = 5 * time.Second
+	// sessionEnd is how long the end of a session may take in this process.
+	sessionEnd = 100 * time.Millisecond
 )
 
 // Run publishes standard input until it ends, or a signal comes.
 func (c *publishCmd) Run(w *world) error {
 	ctx, stop := w.interruptible()
 	defer stop()
-	d, err := c.dialer(w, c.URL, moqt.Config{MinLatency: c.MaxLatency})
+	// HeaderTime is also how long a subscriber may take to say that it has got
+	// the end of a track; it must not be taken for one that has, before Drain.
+	conf := moqt.Config{MinLatency: c.MaxLatency, Limits: moqt.Limits{HeaderTime: c.Drain + dialTime}}
+	d, err := c.dialer(w, c.URL, conf)
 	if err != nil {
 		return err
 	}
@@ -115,9 +120,9 @@ type publisher struct {
 	lost   int
 	behind bool // backpressure is given up until the backlog is small again
 
-	mu        sync.Mutex
-	connected bool
-	changed   chan struct{}
+	mu      sync.Mutex
+	session *moqt.Session // nil: none
+	changed chan struct{}
 }
 
 // hold is what happens in a session: nothing, until it ends or over does.
@@ -129,8 +134,8 @@ func (p *publisher) hold(over context.Context, s *moqt.Session) error {
 		stop()
 		cancel()
 	}
-	p.set(true)
-	defer p.set(false)
+	p.set(s)
+	defer p.set(nil)
 	select {
 	case <-s.Context().Done():
 		return fmt.Errorf("the session ended: %w", context.Cause(s.Context()))
@@ -145,34 +150,34 @@ func (p *publisher) lostBefore() bool {
 	return any
 }
 
-func (p *publisher) set(connected bool) {
+func (p *publisher) set(s *moqt.Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.connected = connected
+	p.session = s
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// waitConnected waits until there is a session.
-func (p *publisher) waitConnected(ctx context.Context) error {
+// connected waits until there is a session that lives.
+func (p *publisher) connected(ctx context.Context) (*moqt.Session, error) {
 	for {
 		p.mu.Lock()
-		connected, changed := p.connected, p.changed
+		s, changed := p.session, p.changed
 		p.mu.Unlock()
-		if connected {
-			return nil
+		if s != nil && s.Context().Err() == nil {
+			return s, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
 }
 
 // feed writes the input to the track until it ends or ctx does.
 func (p *publisher) feed(ctx context.Context) error {
-	if err := p.waitConnected(ctx); err != nil {
+	if _, err := p.connected(ctx); err != nil {
 		return err
 	}
 	if !p.cmd.NoWait {
@@ -252,7 +257,7 @@ func (p *publisher) waitRoom(ctx context.Context) error {
 	t := p.track.Track()
 	var patience <-chan time.Time
 	for {
-		if err := p.waitConnected(ctx); err != nil {
+		if _, err := p.connected(ctx); err != nil {
 			return err
 		}
 		progress := t.Progress()
@@ -319,14 +324,38 @@ func (p *publisher) drain(over context.Context) {
 	p.progress.state("waiting for subscribers to finish")
 	ctx, cancel := context.WithTimeout(over, p.cmd.Drain)
 	defer cancel()
-	err := p.waitConnected(ctx) // who comes back has to get the rest
-	if err == nil {
-		err = p.track.WaitDrained(ctx)
-	}
+	err := p.drained(ctx)
 	p.noteLoss(p.track.Track().Backlog().Lost)
 	if err != nil && over.Err() == nil {
 		p.progress.clear()
 		p.w.say("not everything was delivered within %v", p.cmd.Drain)
 		p.lost++
+	}
+}
+
+// drained waits until every subscriber has got everything. Subscribers whose
+// session is lost are expected to come back over the next one.
+func (p *publisher) drained(ctx context.Context) error {
+	for {
+		s, err := p.connected(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.track.WaitDrained(ctx); err != nil {
+			return err
+		}
+		back := p.track.DemandChanged()
+		// They may also have left because the session has ended, which we
+		// are told last.
+		select {
+		case <-s.Context().Done():
+		case <-time.After(sessionEnd):
+			return nil
+		}
+		select {
+		case <-back: // it may be over already: fine
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
