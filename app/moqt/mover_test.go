@@ -15,12 +15,16 @@ import (
 // two starts two servers of one host, at ports 443 and 444, whose sessions are
 // returned as they come.
 func (w *world) two(mux *TrackMux) (servers [2]*Server, sessions [2]chan *Session) {
+	return w.twoOf([2]*TrackMux{mux, mux})
+}
+
+func (w *world) twoOf(muxes [2]*TrackMux) (servers [2]*Server, sessions [2]chan *Session) {
 	for i := range servers {
 		s, r := w.server()
 		s.Addr = fmt.Sprintf(":%d", 443+i)
 		sessions[i] = make(chan *Session, 10)
 		r.HandleFunc("/", func(sw SetupResponseWriter, sr *SetupRequest) {
-			if sess, err := Accept(sw, sr, mux); err == nil {
+			if sess, err := Accept(sw, sr, muxes[i]); err == nil {
 				sessions[i] <- sess
 			}
 		})
@@ -131,6 +135,51 @@ func followed(w *world, scheme string) {
 	_, err = watch.Next(w.ctx())
 	require.Error(w, err)
 	require.NoError(w, servers[1].Close())
+}
+
+// A watch says what is true at the new place, and nothing of the old one any
+// more.
+func TestWatchMoves(t *testing.T) {
+	bubble(t, func(w *world) {
+		muxes := [2]*TrackMux{NewTrackMux(&TrackMuxConfig{Hop: 7}), NewTrackMux(&TrackMuxConfig{Hop: 7})}
+		old, cancel := context.WithCancel(w.Context())
+		for ctx, paths := range map[context.Context][2][]Path{
+			old:         {{"both", "old", "older"}, nil},
+			w.Context(): {{"stays old"}, {"both", "new"}},
+		} {
+			for i := range paths {
+				for _, p := range paths[i] {
+					require.NoError(w, muxes[i].Announce(ctx, p, NewBroadcast()))
+				}
+			}
+		}
+		servers, sessions := w.twoOf(muxes)
+		sess := w.dial("c", "moqt://server", nil)
+		watch, err := sess.Announced(w.Context(), "")
+		require.NoError(w, err)
+		events := &syncBuffer{}
+		w.wg.Go(func() {
+			for a, err := range watch.All(w.Context()) {
+				if err != nil {
+					return
+				}
+				fmt.Fprintf(events, "%s %d,", a.Path, a.Change)
+			}
+		})
+		w.sleep(time.Second)
+		require.Equal(w, "both 0,old 0,older 0,stays old 0,", events.take())
+		require.NoError(w, (<-sessions[0]).Goaway(w.ctx(), "moqt://server:444", 0))
+		<-sessions[1]
+		w.sleep(500 * time.Millisecond)
+		cancel()
+		w.sleep(200 * time.Millisecond)
+		require.Equal(w, "new 0,old 1,older 1,", events.take())
+		w.sleep(2 * time.Second)
+		require.Equal(w, "stays old 1,", events.take())
+		w.end(sess)
+		require.NoError(w, servers[0].Close())
+		require.NoError(w, servers[1].Close())
+	})
 }
 
 func TestGoawayIsRefused(t *testing.T) {

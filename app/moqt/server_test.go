@@ -239,20 +239,29 @@ func TestMaxPending(t *testing.T) {
 	bubble(t, func(w *world) {
 		s, r := w.server()
 		s.Config = &Config{MaxPending: 2}
-		r.HandleFunc("/", accept)
+		r.HandleFunc("/", func(sw SetupResponseWriter, r *SetupRequest) {
+			sess, err := Accept(sw, r, NewTrackMux(nil))
+			require.NoError(w, err)
+			<-sess.Context().Done()
+		})
 		w.serve(s)
 		a, b := w.dial("a", "moqt://server", nil), w.dial("b", "moqt://server", nil)
 		c := w.dial("c", "https://server", nil) // what is set up is not pending
 		time.Sleep(time.Second)
 		silent := &tls.Config{NextProtos: []string{"moq-lite-05"}}
+		var held []quic.Connection
 		for range 2 {
-			_, err := w.net.Node("d").Dial(w.ctx(), "server:443", silent, nil)
+			conn, err := w.net.Node("d").Dial(w.ctx(), "server:443", silent, nil)
 			require.NoError(w, err)
+			held = append(held, conn)
 		}
 		time.Sleep(time.Second)
 		refused, err := w.net.Node("d").Dial(w.ctx(), "server:443", silent, nil)
 		require.NoError(w, err)
 		<-refused.Context().Done()
+		for _, conn := range held {
+			require.NoError(w, conn.Context().Err())
+		}
 		time.Sleep(6 * time.Second) // lite-05 goes on without SETUP
 		d := w.dial("e", "moqt://server", nil)
 		w.end(a, b, c, d)
