@@ -12,14 +12,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"go.uber.org/goleak"
 
 	"github.com/moqtgo/moqt/adapters/memnet"
 	"github.com/moqtgo/moqt/app/moqt"
 	"github.com/moqtgo/moqt/app/relay"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A bench is a network in memory with a relay, in a bubble.
 type bench struct {
