@@ -66,6 +66,8 @@ func TestHandlerEndsWhenNobodyWantsIt(t *testing.T) {
 		for range 2 { // and it is run again for the next one
 			r, err := m.Subscribe(t.Context(), "room", "chat", nil)
 			require.NoError(t, err)
+			_, frames := readGroup(t, t.Context(), r)
+			require.Equal(t, []string{"hi"}, frames)
 			r.Close()
 			start := time.Now()
 			require.ErrorIs(t, <-ended, ErrCanceled)

@@ -38,7 +38,7 @@ func TestNextProtos(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.log = log
 		for _, c := range []struct{ given, versions, want []string }{
-			{nil, nil, []string{"moq-lite-05", "moq-lite-04", "moq-lite-03", "moql", "h3"}},
+			{nil, nil, append(Versions(), "h3")},
 			{nil, []string{"moq-lite-03"}, []string{"moq-lite-03", "h3"}},
 			{[]string{"h3", "moq-00"}, nil, []string{"h3"}},
 			{[]string{"moq-lite-04", "moq-lite-05"}, []string{"moq-lite-05"}, []string{"moq-lite-05"}},
