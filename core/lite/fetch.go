@@ -93,7 +93,9 @@ func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectR
 		return nil, s.fromWire(err)
 	}
 	_ = st.Close()
-	timer := time.AfterFunc(s.cfg.Limits.FetchTime, func() { st.CancelRead(s.code(CodeTimeout)) })
+	// Who asks us gives up after FetchTime: not at the same instant, so that
+	// what is said here does not depend on whose timer is first.
+	timer := time.AfterFunc(s.cfg.Limits.FetchTime+time.Second, func() { st.CancelRead(s.code(CodeTimeout)) })
 	read := func() {
 		defer timer.Stop()
 		if err := readObjects(wire.NewStream(wire.RFC9000, st), s, w); err != nil {
