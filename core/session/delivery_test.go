@@ -28,8 +28,10 @@ func TestWritesEqualFrames(t *testing.T) {
 				w.dial("publisher", v, mux)
 				w.wrap = nil
 				w.sleep(time.Second)
-				w.serverWrap = func(c quic.Connection) quic.Connection { relayed = quicfault.NewCounter(c); return relayed }
+				wrap := func(c quic.Connection) quic.Connection { relayed = quicfault.NewCounter(c); return relayed }
+				w.serverWrap.Store(&wrap)
 				s := w.dial("watcher", v, nil)
+				w.net.Wait()
 				r := subscribeTo(t, s, aliceVideo, moq.Subscription{})
 				const groups, frames = 3, 10
 				deliver := func() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +30,7 @@ type world struct {
 	ended chan struct{}
 
 	accepted   func(*Session)
-	serverWrap func(quic.Connection) quic.Connection // of what the relay accepts
+	serverWrap atomic.Pointer[func(quic.Connection) quic.Connection] // of what the relay accepts
 }
 
 var versions = []string{"moq-lite-05", "moq-lite-04", "moq-lite-03", "moql"}
@@ -66,8 +67,8 @@ func (w *world) serve() {
 		if err != nil {
 			return
 		}
-		if w.serverWrap != nil {
-			c = w.serverWrap(c)
+		if wrap := w.serverWrap.Load(); wrap != nil {
+			c = (*wrap)(c)
 		}
 		go func() {
 			conf := &Config{Config: w.conf}
