@@ -97,7 +97,19 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 	}
 	m.adopt(c, calls)
 	m.adoptBelow(p, calls)
+	for _, q := range slices.Clone(c.pubs) {
+		if q != p && p.succeeds(q) {
+			m.reroute(q, calls)
+		}
+	}
 	m.changed(p.path, calls)
+}
+
+// succeeds reports whether p came the very way that q did, over another
+// session: its publisher has come back before the end of the old session was
+// noticed.
+func (p *Publication) succeeds(q *Publication) bool {
+	return p.peer != q.peer && p.route.origin() != 0 && slices.Equal(p.route.Hops, q.route.Hops)
 }
 
 // serves reports whether the tracks of path are to be had from p.

@@ -382,3 +382,26 @@ func TestFewStreams(t *testing.T) {
 		})
 	}
 }
+
+// A publisher that comes back before the end of its old session was noticed is
+// heard at once.
+func TestComeBack(t *testing.T) {
+	bubble(t, "", func(t *testing.T, w *world) {
+		mux, track, _ := publish("room/alice", "video")
+		conf := &Config{Config: dialect.Config{Hop: 7}}
+		w.dialWith("publisher", versions[0], mux, conf, nil)
+		g := hello(t, track, "one")
+		s := w.dial("watcher", versions[0], nil)
+		r := subscribeTo(t, s, aliceVideo, moq.Subscription{})
+		in := nextGroup(t, r)
+		wantFrame(t, in, "one")
+		w.net.Partition("publisher", "relay")
+		w.net.Partition("relay", "publisher")
+		w.sleep(time.Second)
+		w.dialWith("elsewhere", versions[0], mux, conf, nil)
+		require.NoError(t, g.WriteFrame(moq.Frame{Payload: []byte("two")}))
+		start := time.Now()
+		wantFrame(t, in, "two")
+		require.Less(t, time.Since(start), time.Second)
+	})
+}
