@@ -2,17 +2,22 @@ package lite_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
+	"github.com/moqtgo/moqt/core/session"
 	"github.com/moqtgo/moqt/ports/quic"
 )
 
@@ -22,6 +27,7 @@ import (
 type wild struct {
 	w      *world
 	script []byte
+	server quic.Listener // not nil: the relay dials it
 	draft  string
 	conn   quic.Connection
 	loops  sync.WaitGroup
@@ -87,6 +93,8 @@ func (f *wild) phrases(kind int) []string {
 		return []string{body("", "01", path, way), body("", "00", path, ended)}
 	case kind == 6:
 		return []string{"08 01 00 5388 80015f90", "08 01 01 6710 80015f90", "05 01 00 00 01"}
+	case kind == typeInBand:
+		return []string{"04 802625a0", "01 00"}
 	case f.draft == lite02:
 		return []string{"00"}
 	case f.draft == lite05:
@@ -141,8 +149,12 @@ func (f *wild) any() *wildStream {
 // connect begins a session, well or not.
 func (f *wild) connect() {
 	f.draft = drafts[f.byte()&3]
-	f.conn = f.w.connect("puppet", f.draft)
 	f.streams, f.subs = nil, 0
+	if f.server != nil {
+		f.beDialed()
+	} else {
+		f.conn = f.w.connect("puppet", f.draft)
+	}
 	conn := f.conn
 	f.loops.Go(func() {
 		for {
@@ -170,10 +182,13 @@ func (f *wild) connect() {
 	if f.byte()&7 == 7 {
 		return // no set-up
 	}
-	switch f.draft {
-	case lite02:
+	switch {
+	case f.draft == lite02 && f.server == nil:
 		f.open(x("20 000a 01 c0000000ff0dad02 00"))
-	case lite05:
+	case f.draft == lite02:
+		time.Sleep(15 * time.Millisecond)
+		f.answer(typeInBand, "21 0009 c0000000ff0dad02 00")
+	case f.draft == lite05:
 		f.openUni(x("01 01 00"))
 	}
 	time.Sleep(30 * time.Millisecond)
@@ -181,13 +196,46 @@ func (f *wild) connect() {
 	if f.byte()&7 == 7 {
 		return
 	}
+	f.answer(1, first)
+}
+
+// typeInBand is that of CLIENT_SETUP.
+const typeInBand = 0x20
+
+// answer writes to the streams of a kind.
+func (f *wild) answer(kind int, data string) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, s := range f.streams {
-		if s.kind == 1 {
-			_, _ = s.Write(x(first))
+	streams := slices.Clone(f.streams)
+	f.mu.Unlock()
+	for _, s := range streams {
+		if s.kind == kind {
+			_, _ = s.Write(x(data))
 		}
 	}
+}
+
+// beDialed has the relay begin a session as a client that imports.
+func (f *wild) beDialed() {
+	ctx, cancel := timeout(10 * time.Second)
+	defer cancel()
+	draft := f.draft
+	f.loops.Go(func() {
+		ctx, cancel := timeout(10 * time.Second)
+		defer cancel()
+		c, err := f.w.net.Node("relay").Dial(ctx, "wild:4443", &tls.Config{NextProtos: []string{draft}}, &quic.Config{EnableDatagrams: true})
+		if err != nil {
+			return
+		}
+		p, err := session.Open(ctx, c, dialect.Client, &session.Config{Config: dialect.Config{Import: true}})
+		if err == nil {
+			_, _ = session.Accept(ctx, p, f.w.relay.View(route.Scope{Root: "p"}))
+		}
+	})
+	c, err := f.server.Accept(ctx)
+	if err != nil {
+		panic(err)
+	}
+	f.conn = c
 }
 
 func drain(r quic.ReceiveStream) {
@@ -280,7 +328,7 @@ func (w *world) audience(ctx context.Context) {
 }
 
 // playWild lets a script run to its end; the neighbour must not notice.
-func playWild(t *testing.T, script []byte) {
+func playWild(t *testing.T, script []byte, server bool) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, dialect.Config{})
 		defer w.close()
@@ -289,6 +337,12 @@ func playWild(t *testing.T, script []byte) {
 		audience.Go(func() { w.audience(ctx) })
 		w.group(0, "a", 1, "b")
 		f := &wild{w: w, script: script}
+		if server {
+			lis, err := w.net.Node("wild").Listen(":4443", &tls.Config{NextProtos: drafts}, &quic.Config{EnableDatagrams: true})
+			require.NoError(t, err)
+			defer lis.Close()
+			f.server = lis
+		}
 		f.connect()
 		for n := 1; len(f.script) > 0; n++ {
 			if f.conn.Context().Err() != nil {
@@ -321,7 +375,8 @@ func randomScript(seed uint64, n int) []byte {
 
 func TestWildSessions(t *testing.T) {
 	for seed := range uint64(40) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { playWild(t, randomScript(seed, 4000)) })
+		t.Run(fmt.Sprint("client ", seed), func(t *testing.T) { playWild(t, randomScript(seed, 4000), false) })
+		t.Run(fmt.Sprint("server ", seed), func(t *testing.T) { playWild(t, randomScript(seed, 4000), true) })
 	}
 }
 
@@ -333,6 +388,6 @@ func FuzzSession(f *testing.F) {
 		if len(script) > 1<<13 {
 			return
 		}
-		playWild(t, script)
+		playWild(t, script, len(script)%2 == 1)
 	})
 }
