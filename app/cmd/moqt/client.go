@@ -180,7 +180,10 @@ func final(err error) error {
 	var pin *pinError
 	var authority x509.UnknownAuthorityError
 	var verify *tls.CertificateVerificationError
+	var closed *moqt.ConnError
 	switch {
+	case errors.As(err, &closed) && closed.Remote && (closed.Code == moqt.SessionUnauthorized || closed.Code == moqt.SessionNotFound):
+		return err
 	case errors.As(err, &e), errors.As(err, &pin), errors.Is(err, moqt.ErrUnauthorized):
 		return err
 	case errors.As(err, &authority), errors.As(err, &verify):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 )
@@ -46,4 +47,49 @@ func (f *frames) next() (b []byte, err error) {
 		}
 	}
 	return nil, f.err
+}
+
+// readAhead reads frames in a goroutine, so that a read which does not return
+// holds nobody up. A frame is valid until the next call.
+func readAhead(ctx context.Context, f *frames) func(context.Context) ([]byte, error) {
+	type frame struct {
+		b   []byte
+		err error
+	}
+	out, more := make(chan frame), make(chan struct{})
+	go func() {
+		for {
+			b, err := f.next()
+			select {
+			case out <- frame{b, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+			select {
+			case <-more:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	first := true
+	return func(ctx context.Context) ([]byte, error) {
+		if !first {
+			select {
+			case more <- struct{}{}:
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+		}
+		first = false
+		select {
+		case f := <-out:
+			return f.b, f.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }

@@ -102,7 +102,7 @@ func TestList(t *testing.T) {
 	pub := launch(t, in, r.pinned("publish", "https://"+r.addr, "room/alice")...)
 	list.says(`\+ room/alice`)
 	pub.signal(syscall.SIGTERM)
-	assert.Equal(t, exitOK, pub.wait())
+	assert.Equal(t, exitInterrupted, pub.wait(), "nothing was published")
 	list.says(`- room/alice`)
 	list.signal(syscall.SIGINT)
 	assert.Equal(t, exitOK, list.wait())

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -273,13 +274,46 @@ func TestInterruptedPublisher(t *testing.T) {
 	})
 }
 
-func TestInterruptedSubscriber(t *testing.T) {
+func TestInterrupted(t *testing.T) {
 	bubble(t, func(b *bench) {
-		for _, args := range [][]string{{"subscribe", "moqt://relay:4443/", "none"}, {"subscribe", "moqt://nowhere:1/", "none"}} {
-			sub := b.start("sub", nil, args...)
+		for _, args := range [][]string{
+			{"subscribe", "moqt://relay:4443/", "none"},
+			{"subscribe", "moqt://nowhere:1/", "none"},
+			{"publish", "moqt://nowhere:1/", "none"},
+			{"fetch", "moqt://nowhere:1/", "none"},
+		} {
+			c := b.start("c", strings.NewReader("hello"), args...)
 			time.Sleep(2 * time.Second)
-			sub.interrupt <- os.Interrupt
-			assert.Equal(b, exitInterrupted, sub.wait(), sub.stderr.String())
+			at := time.Now()
+			c.interrupt <- os.Interrupt
+			assert.Equal(b, exitInterrupted, c.wait(), c.stderr.String())
+			assert.Less(b, time.Since(at), time.Second, "at once")
 		}
 	})
+}
+
+// A server that refuses is not asked again, and what it says is told.
+func TestRefused(t *testing.T) {
+	for _, url := range []string{"moqt://strict:4443/", "https://strict:4443/"} {
+		t.Run(url, func(t *testing.T) {
+			bubble(t, func(b *bench) {
+				n := b.net.Node("strict")
+				s := &moqt.Server{
+					Addr: ":4443", TLSConfig: &tls.Config{}, ListenFunc: n.Listen, NewWebtransportServerFunc: n.NewWebTransportServer,
+					Handler: moqt.SetupHandlerFunc(func(w moqt.SetupResponseWriter, _ *moqt.SetupRequest) {
+						_ = w.Reject(moqt.SessionUnauthorized, "members only")
+					}),
+				}
+				b.wg.Go(func() { assert.Error(b, s.ListenAndServe()) })
+				b.net.Wait()
+				for _, args := range [][]string{{"subscribe", url, "x"}, {"publish", url, "x"}, {"list", url}, {"fetch", url, "x"}} {
+					c := b.start("c", strings.NewReader("hello"), args...)
+					assert.Equal(b, exitError, c.wait(), args)
+					assert.Contains(b, c.stderr.String(), "members only", args)
+					assert.NotContains(b, c.stderr.String(), "trying again", args)
+				}
+				_ = s.Close()
+			})
+		})
+	}
 }

@@ -13,30 +13,40 @@ type progress struct {
 	w    *world
 	verb string
 
-	mu     sync.Mutex
-	text   string
-	bytes  int64
-	last   int64
-	shown  bool
-	ticker *time.Ticker
-	done   chan struct{}
-	gone   chan struct{}
+	mu    sync.Mutex
+	text  string
+	bytes int64
+	last  int64
+	shown bool
+
+	end  func() // ends the goroutine, if there is one
+	done chan struct{}
 }
 
 func newProgress(w *world, verb string) *progress {
-	p := &progress{w: w, verb: verb}
+	p := &progress{w: w, verb: verb, end: func() {}}
 	if w.terminal {
-		p.ticker, p.done, p.gone = time.NewTicker(time.Second), make(chan struct{}), make(chan struct{})
-		go p.run()
+		p.done = make(chan struct{})
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			p.run()
+		}()
+		p.end = sync.OnceFunc(func() {
+			close(p.done)
+			<-gone
+			p.clear()
+		})
 	}
 	return p
 }
 
 func (p *progress) run() {
-	defer close(p.gone)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
 	for {
 		select {
-		case <-p.ticker.C:
+		case <-tick.C:
 			p.show()
 		case <-p.done:
 			return
@@ -49,7 +59,7 @@ func (p *progress) state(format string, args ...any) {
 	p.mu.Lock()
 	p.text = fmt.Sprintf(format, args...)
 	p.mu.Unlock()
-	if p.ticker != nil {
+	if p.w.terminal {
 		p.show()
 	}
 }
@@ -74,16 +84,7 @@ func (p *progress) clear() {
 }
 
 // stop ends the progress; it can be called again.
-func (p *progress) stop() {
-	if p.ticker == nil {
-		return
-	}
-	p.ticker.Stop()
-	p.ticker = nil
-	close(p.done)
-	<-p.gone
-	p.clear()
-}
+func (p *progress) stop() { p.end() }
 
 // add counts bytes.
 func (p *progress) add(n int) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/app/relay"
 )
 
 type subscribeCmd struct {
@@ -82,15 +83,23 @@ func (s *subscriber) follow(ctx context.Context, sess *moqt.Session) error {
 		return err
 	}
 	defer watch.Close()
-	for {
-		a, err := watch.Next(ctx)
-		if err != nil {
+	var from *moqt.Announcement // nil: it is not there
+	var wait relay.Backoff
+	for failed := false; ; {
+		a, err := next(ctx, watch, failed && from != nil, &wait)
+		switch {
+		case err != nil:
 			return sessionError(ctx, sess, err)
-		}
-		if a.Path != path || a.Change == moqt.Ended || a.Change == moqt.Rerouted {
+		case a == nil: // the track has failed, and nothing else has changed
+		case a.Path != path || a.Change == moqt.Rerouted:
 			continue
+		case a.Change == moqt.Ended:
+			from = nil
+			continue
+		default:
+			from = a
 		}
-		switch err := s.read(ctx, sess, path, origin(a)); {
+		switch err := s.read(ctx, sess, path, origin(from)); {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil || sess.Context().Err() != nil:
@@ -98,10 +107,27 @@ func (s *subscriber) follow(ctx context.Context, sess *moqt.Session) error {
 		case s.cmd.Once || !gone(err):
 			return finalError{err}
 		default:
+			failed = true
 			s.progress.clear()
 			s.w.say("%v; waiting for %s to come back", err, path)
 		}
 	}
+}
+
+// next returns the next announcement; nil where again is set and there is none
+// for a while.
+func next(ctx context.Context, watch *moqt.AnnounceReader, again bool, wait *relay.Backoff) (*moqt.Announcement, error) {
+	if again {
+		short, cancel := context.WithTimeout(ctx, wait.Next())
+		defer cancel()
+		a, err := watch.Next(short)
+		if err != nil && short.Err() != nil && ctx.Err() == nil {
+			return nil, nil
+		}
+		return &a, err
+	}
+	a, err := watch.Next(ctx)
+	return &a, err
 }
 
 // gone reports whether a track failed because its publisher left: another one
@@ -111,7 +137,7 @@ func gone(err error) bool {
 }
 
 // origin returns the id of the publisher; 0 where it is unknown.
-func origin(a moqt.Announcement) uint64 {
+func origin(a *moqt.Announcement) uint64 {
 	if len(a.Hops) == 0 {
 		return 0
 	}
