@@ -119,7 +119,7 @@ func TestPuppetBadAnnouncements(t *testing.T) {
 			p := w.join(c.draft)
 			p.asks.Send(x(c.data))
 			if c.name == "huge count" {
-				time.Sleep(50 * time.Millisecond)
+				pass(50 * time.Millisecond)
 			}
 			p.WantClosed(c.code)
 			w.next.check()
@@ -203,7 +203,7 @@ func TestPuppetBadSetup(t *testing.T) {
 		st := p.Open(x("02"), msg("00 'room/alice' 'video' 02 00 00 00 00"))
 		early := p.OpenUni(x("00 02 00 00"))
 		early.WantStop(m(10))
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		p.WantIdle()
 		start := time.Now()
 		p.AcceptUni().WantHex("01 08 02 010101 05024063").WantFIN() // after 5 s it goes on without
@@ -211,7 +211,7 @@ func TestPuppetBadSetup(t *testing.T) {
 		w.group(0, "a")
 		st.WantHex("00 01 00")
 		p.OpenUni(x("01 01 00")).FIN() // late
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		p.Open(x("3f")).WantReset(m(17))
 		w.next.check()
 	})
@@ -253,7 +253,7 @@ func TestPuppetBadInBand(t *testing.T) {
 	}
 	inWorld(t, "silence", quietly, func(t *testing.T, w *world) {
 		p := w.dial(lite02)
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		p.WantIdle()
 		p.WantClosed(9)
 		w.next.check()

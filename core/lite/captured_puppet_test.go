@@ -72,7 +72,7 @@ func TestCapturedNpmConsumer(t *testing.T) {
 		p.AcceptUni().WantHex("00 02 00 01 00 01 78").WantFIN()
 		st.FIN()
 		st.Stop(0)
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		w.group(0, "y")
 		p.WantIdle()
 
@@ -143,7 +143,7 @@ func TestCapturedNpmPublisher(t *testing.T) {
 			}
 			st.FIN()
 			st.Stop(0)
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			send.to(p.OpenUni(), "00", "02", "00 03", frames).FIN()
 			wantFrames(t, r, 3, "f0", "b")
 			wantEnd(t, r, io.EOF, 3*time.Second)
@@ -168,7 +168,7 @@ func TestCapturedGomoqtConsumer(t *testing.T) {
 		probe := send.to(p.Open(), "04", "05", "802625a0 00")
 		probe.WantHex("02 00 14").WantIdle()
 		st.Reset(0)
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		w.group(0, "b")
 		p.WantIdle()
 	})
@@ -189,7 +189,7 @@ func TestCapturedGomoqtPublisher(t *testing.T) {
 		wantFrames(t, r, 1, "a")
 		// It writes n+1 into DROP: this is 5 to 7.
 		send.to(st, "01", "03", "06 08 02")
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		p.OpenUni(x("00 02 00 08 01 62")).FIN()
 		wantFrames(t, r, 8, "b")
 		old := r.Track().Read(moq.Location{Group: 4}, moq.Location{Group: 8}, nil)
@@ -236,7 +236,7 @@ func TestPuppetCodes(t *testing.T) {
 			p := w.join(c.draft)
 			if c.first != "" {
 				p.Open(x("01"), msg(c.first, " 00"))
-				time.Sleep(50 * time.Millisecond)
+				pass(50 * time.Millisecond)
 			}
 			for range 2 {
 				st := p.Open(x("02"), msg("00 'room/bob' 'video' 02 00 00 00 00"))
@@ -253,7 +253,7 @@ func TestPuppetCodes(t *testing.T) {
 		p.Open(x("02"), msg("00 '/room/bob' 'video' 02 00 00 00 00")).WantReset(13)
 		p.Open(x("02"), msg("00 'room/bob' 'video' 02 00 00 00 00")).WantReset(13)
 		p.asks.Send(msg("01 'room/bob' 00"))
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		w.read("room/bob", "video", moq.Subscription{})
 		p.Accept().WantBytes(x("02 16 00 '/room/bob' 'video' 00 00 00 00 00"))
 	})
@@ -261,7 +261,7 @@ func TestPuppetCodes(t *testing.T) {
 		p := w.join(lite04)
 		p.Open(x("02"), msg("00 'room/bob' 'video' 02 00 00 00 00")).WantReset(m(13))
 		p.asks.Send(msg("01 'room/bob' 00"))
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		w.read("room/bob", "video", moq.Subscription{})
 		p.Accept().WantBytes(x("02 15 00 'room/bob' 'video' 00 00 00 00 00"))
 	})

@@ -36,7 +36,7 @@ func (w *world) publishing(draft string) *peer {
 		p.announce()
 	}
 	w.net.Wait()
-	time.Sleep(50 * time.Millisecond)
+	pass(50 * time.Millisecond)
 	return p
 }
 
@@ -183,7 +183,7 @@ func TestPuppetLeaves(t *testing.T) {
 		require.Equal(t, route.Active, a.Change)
 		p.Close(1, "gone")
 		wantNoChange(t, r)
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		wantNoChange(t, r)
 		wantChange(t, r, "room/bob", route.Ended)
 
@@ -258,7 +258,7 @@ func TestPuppetPublishes(t *testing.T) {
 			st.Send(x("01 01 04"))
 		}
 		st.FIN()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		last.FIN()
 		wantFrames(t, r, 3)
 		wantEnd(t, r, io.EOF, 3*time.Second)
@@ -278,14 +278,14 @@ func TestPuppetEndBeforeLastGroup(t *testing.T) {
 		ok := map[string]string{lite02: "00", lite03: "00 05 02 00 00 00 00", lite04: "00 05 02 00 00 00 00", lite05: "00 01 00 01 01 02"}
 		st.Send(x(ok[draft])).FIN()
 		st.Stop(m(0))
-		time.Sleep(500 * time.Millisecond)
+		pass(500 * time.Millisecond)
 		frame := "01 61"
 		if draft == lite05 {
 			frame = "00 01 61"
 		}
 		p.OpenUni(x("00 02 00 00"), x(frame)).FIN()
 		wantFrames(t, r, 0, "a")
-		time.Sleep(500 * time.Millisecond)
+		pass(500 * time.Millisecond)
 		p.OpenUni(x("00 02 00 01"), x(frame)).FIN()
 		wantFrames(t, r, 1, "a")
 		start := time.Now()
@@ -360,9 +360,9 @@ func TestPuppetGetsUpdates(t *testing.T) {
 		more.Close()
 		st.WantHex("05 02 00 00 00 00").WantIdle()
 		r.Close()
-		time.Sleep(29 * time.Second)
+		pass(29 * time.Second)
 		st.WantIdle()
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		st.WantFIN()
 		st.WantStop(m(0))
 		p.WantIdle()

@@ -21,7 +21,7 @@ func TestPuppetFloods(t *testing.T) {
 			st := p.Open(join(x("02"), subscribeAlice(uint64(i))))
 			switch {
 			case i == 1023:
-				time.Sleep(50 * time.Millisecond)
+				pass(50 * time.Millisecond)
 			case i >= 1024:
 				st.WantReset(m(11))
 				refused++
@@ -35,7 +35,7 @@ func TestPuppetFloods(t *testing.T) {
 	inWorld(t, "duplicate id", quietly, func(t *testing.T, w *world) {
 		p := w.join(lite05)
 		st := p.Open(join(x("02"), subscribeAlice(7)))
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		p.Open(join(x("02"), subscribeAlice(7))).WantReset(m(12))
 		w.group(0, "a")
 		st.WantHex("00 01 00").WantIdle()
@@ -90,7 +90,7 @@ func TestPuppetFloods(t *testing.T) {
 		for range 16 {
 			p.Open(x("03 13 'room/alice' 'video' 03 00"))
 		}
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		st := p.Open(x("03 13 'room/alice' 'video' 03 00"))
 		st.WantReset(m(11))
 		w.next.check()
@@ -131,17 +131,17 @@ func TestPuppetFloods(t *testing.T) {
 		p := w.join(lite05)
 		for i := range 500 {
 			p.Open(join(x("02"), subscribeAlice(uint64(i)))).Reset(0)
-			time.Sleep(11 * time.Millisecond)
+			pass(11 * time.Millisecond)
 		}
 		var old []*quictest.PuppetStream
 		for i := range 200 {
 			old = append(old, p.Open(join(x("02"), subscribeAlice(uint64(i)))))
 		}
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		for _, st := range old { // a page that is closed
 			st.Reset(0)
 		}
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		p.Open(x("3f")).WantReset(m(17))
 		w.next.check()
 	})

@@ -124,6 +124,9 @@ func (w *world) serve() {
 	}
 }
 
+// pass lets virtual time pass: everything here runs in the bubble of a world.
+func pass(d time.Duration) { time.Sleep(d) }
+
 // A web is a connection that says it is a WebTransport session.
 type web struct{ quic.Connection }
 

@@ -66,7 +66,7 @@ func TestPuppetFetchThroughRelay(t *testing.T) {
 				st.WantBytes(x(frames)).WantFIN()
 			case "RESET":
 				up.Send(x(frames))
-				time.Sleep(50 * time.Millisecond)
+				pass(50 * time.Millisecond)
 				st.WantBytes(x(frames))
 				up.Reset(m(31))
 				st.WantReset(m(31))
@@ -82,7 +82,7 @@ func TestPuppetFetchThroughRelay(t *testing.T) {
 				up.WantStop(code)
 				st.WantReset(code)
 			case "silence":
-				time.Sleep(19 * time.Second)
+				pass(19 * time.Second)
 				st.WantReset(m(3))
 				up.WantStop(m(0))
 			}

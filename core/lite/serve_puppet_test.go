@@ -198,7 +198,7 @@ func TestPuppetSubscribe(t *testing.T) {
 		// A peer that does not end its side is made to.
 		st = p.Open(x(ask[draft]))
 		p.AcceptUni().WantHex("00 02 00 02").WantFIN()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		st.WantStop(m(3))
 	})
 }
@@ -236,7 +236,7 @@ func TestPuppetSubscribeAhead(t *testing.T) {
 		// UPDATE: nothing is answered, the range counts.
 		st.Send(x("05 07 01 00 00 02")) // up to group 1
 		w.net.Wait()
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		w.group()
 		p.AcceptUni().WantHex("00 03 4040 01").WantFIN()
 		w.group()
@@ -357,7 +357,7 @@ func TestPuppetDatagram(t *testing.T) {
 	inWorld(t, lite05, quietly, func(t *testing.T, w *world) {
 		p := w.join(lite05)
 		st := p.Open(x("02 17 03 'room/alice' 'video' 02 00 00 00 00"))
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		require.Nil(t, w.alice.AddDatagram(41, moq.ObjectHeader{Timed: true, Timestamp: 90000}, []byte("hi"), true, time.Now()))
 		st.WantHex("00 01 29")
 		p.WantDatagram(x("03 29 80015f90 6869"))
@@ -367,7 +367,7 @@ func TestPuppetDatagram(t *testing.T) {
 	inWorld(t, lite04, quietly, func(t *testing.T, w *world) {
 		p := w.join(lite04)
 		p.Open(x("02 17 03 'room/alice' 'video' 02 00 00 00 00"))
-		time.Sleep(50 * time.Millisecond)
+		pass(50 * time.Millisecond)
 		require.Nil(t, w.alice.AddDatagram(41, moq.ObjectHeader{Timed: true, Timestamp: 90000}, []byte("hi"), true, time.Now()))
 		p.AcceptUni().WantHex("00 02 03 29  02 6869").WantFIN()
 	})
@@ -409,7 +409,7 @@ func TestPuppetProbe(t *testing.T) {
 		st.WantBytes(want).WantIdle()
 		st.Send(msg("802625a0 28"), x("ff ff ff"), make([]byte, 100<<10)) // targets, and whatever else
 		st.WantIdle()
-		time.Sleep(9500 * time.Millisecond)
+		pass(9500 * time.Millisecond)
 		if draft != lite03 {
 			st.WantBytes(want) // again after 10 s
 		}

@@ -41,12 +41,12 @@ func TestPuppetStalls(t *testing.T) {
 			p.AcceptUni().WantHex("01 08 02 010101 05024063").WantFIN()
 			p.Accept()
 			st := p.Open(x("02"), subscribeAlice(1))
-			time.Sleep(time.Second)
+			pass(time.Second)
 			var heap [2]uint64
 			var goroutines [2]int
 			for second := range 3600 {
 				w.group(second, strings.Repeat("z", 5000), second, strings.Repeat("y", 500))
-				time.Sleep(time.Second)
+				pass(time.Second)
 				if second == 60 || second == 3599 {
 					w.next.check()
 					i := second / 3599
@@ -75,9 +75,9 @@ func TestPuppetStalls(t *testing.T) {
 					}()
 				}
 			})
-			time.Sleep(5 * time.Second)
+			pass(5 * time.Second)
 			w.group(0, "newest")
-			time.Sleep(time.Second)
+			pass(time.Second)
 			w.net.Wait()
 			newest := false
 			for n := len(found); n > 0; n-- {

@@ -32,7 +32,7 @@ func cuts(data []byte, f func(piece []byte, reset bool)) {
 func cutOff(st quic.SendStream, piece []byte, reset bool) {
 	_, _ = st.Write(piece)
 	if reset {
-		time.Sleep(20 * time.Millisecond) // else it overtakes the piece
+		pass(20 * time.Millisecond) // else it overtakes the piece
 		st.CancelWrite(m(0))
 	} else {
 		_ = st.Close()
@@ -104,7 +104,7 @@ func TestPuppetTruncatedGroups(t *testing.T) {
 				st, err := p.Conn().OpenUniStream(t.Context())
 				require.NoError(t, err)
 				cutOff(st, piece, reset)
-				time.Sleep(20 * time.Millisecond)
+				pass(20 * time.Millisecond)
 				if reset {
 					return
 				}
@@ -200,12 +200,12 @@ func TestPuppetTruncatedSessions(t *testing.T) {
 			p := w.join(draft)
 			p.asks.Send(piece)
 			if reset {
-				time.Sleep(20 * time.Millisecond)
+				pass(20 * time.Millisecond)
 				p.asks.Reset(0)
 			} else {
 				p.asks.FIN()
 			}
-			time.Sleep(6 * time.Second)                                                    // it lingers where the session had to be closed
+			pass(6 * time.Second)                                                          // it lingers where the session had to be closed
 			require.Equal(t, 2, w.relay.Stats().Broadcasts, "% x, reset %v", piece, reset) // alice and the bell
 			p.Close(0, "")
 		})
@@ -227,7 +227,7 @@ func TestPuppetTruncatedSessions(t *testing.T) {
 			}
 			require.NoError(t, err)
 			cutOff(st, piece, reset)
-			time.Sleep(6 * time.Second)
+			pass(6 * time.Second)
 			_ = c.CloseWithError(0, "")
 		})
 		w.next.check()
