@@ -442,3 +442,26 @@ func TestPuppetGoaway(t *testing.T) {
 		inWorld(t, draft, quietly, func(t *testing.T, w *world) { w.join(draft).Open(x("05 01 00")).WantReset(m(17)) })
 	}
 }
+
+// Whose node the peer is, it says in SETUP or with its first announcements:
+// what came through it is of no use to it.
+func TestPuppetOwnHop(t *testing.T) {
+	for _, how := range []string{"SETUP", "ANNOUNCE_OK"} {
+		inWorld(t, how, quietly, func(t *testing.T, w *world) {
+			pub, err := w.relay.View(route.Scope{}).Publish("p/far", route.Route{Hops: []uint64{7, 8}}, &source{})
+			require.NoError(t, err)
+			w.pubs = append(w.pubs, pub)
+			p := w.dial(lite05)
+			if how == "SETUP" {
+				p.OpenUni(x("01 04 01 05 01 08")).FIN()
+				p.Accept()
+			} else {
+				p.OpenUni(x("01 01 00")).FIN()
+				p.Accept().Send(x("02 08 00"))
+			}
+			pass(50 * time.Millisecond)
+			p.Open(x("01 02 00 00")).WantBytes(x("03 4063 01  0d 01 'room/alice' 00")).WantIdle()
+			p.Open(x("02"), msg("00 'far' 'video' 02 00 00 00 00")).WantReset(m(13))
+		})
+	}
+}
