@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/ports/quic"
 )
 
 // A Relay is a moqt.SetupHandler: it accepts every session, enters what that
@@ -21,7 +22,7 @@ type Relay struct {
 	// there is handed out too.
 	Mux *moqt.TrackMux
 	// Client dials upstream relays; nil is a zero one. Its Config.Import is
-	// set.
+	// set, and a QUICConfig of nil is one with datagrams and 10,000 streams.
 	Client *moqt.Client
 	// Logger is told of upstream relays that come and go; nil is silent.
 	Logger *slog.Logger
@@ -48,6 +49,11 @@ func (r *Relay) init() {
 			client = moqt.Client{
 				TLSConfig: c.TLSConfig, QUICConfig: c.QUICConfig, Config: c.Config, Redirect: c.Redirect,
 				DialQUICFunc: c.DialQUICFunc, DialWebTransportFunc: c.DialWebTransportFunc, Logger: c.Logger,
+			}
+		}
+		if client.QUICConfig == nil {
+			client.QUICConfig = &quic.Config{
+				EnableDatagrams: true, MaxIncomingStreams: upstreamStreams, MaxIncomingUniStreams: upstreamStreams,
 			}
 		}
 		conf := moqt.Config{}
@@ -96,6 +102,10 @@ func (r *Relay) leave(s *moqt.Session) {
 	r.sent += max(0, st.BytesSent)
 	r.received += max(0, st.BytesReceived)
 }
+
+// upstreamStreams is how many streams of each kind an upstream relay may have
+// open: it carries the tracks of all our sessions.
+const upstreamStreams = 10_000
 
 // setupTime bounds one attempt to reach an upstream relay.
 const setupTime = 15 * time.Second

@@ -142,7 +142,7 @@ func TestConnect(t *testing.T) {
 				relays := map[string]*Relay{}
 				for _, name := range names {
 					r, stop := w.relay(name)
-					defer stop()
+					w.Cleanup(stop)
 					relays[name] = r
 				}
 				for i, name := range names {

@@ -117,7 +117,10 @@ func (f *clientFlags) dialer(w *world, rawURL string, conf moqt.Config) (*dialer
 		return nil, err
 	}
 	conf.Versions = f.Draft
-	d := &dialer{client: &moqt.Client{TLSConfig: tlsConf, Config: &conf}, url: rawURL, once: f.Once, w: w}
+	d := &dialer{
+		client: &moqt.Client{TLSConfig: tlsConf, QUICConfig: &quic.Config{EnableDatagrams: true}, Config: &conf},
+		url:    rawURL, once: f.Once, w: w,
+	}
 	if w.net != nil {
 		d.client.DialQUICFunc, d.client.DialWebTransportFunc = w.net.dial, w.net.dialWeb
 	}

@@ -47,7 +47,7 @@ func TestRelayHTTP(t *testing.T) {
 	assert.Regexp(t, "^[0-9a-f]{64}$", r.hash)
 	assert.Equal(t, "ok\n", get(t, r.http+"/health"))
 	assert.Equal(t, "clock\n", get(t, r.http+"/announced"))
-	assert.Equal(t, "", get(t, r.http+"/announced/none"))
+	assert.Empty(t, get(t, r.http+"/announced/none"))
 	assert.Regexp(t, `^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n)+$`, get(t, r.http+"/fetch/clock/data"))
 	status, _ := tryGet(t, http.DefaultClient, r.http+"/fetch/clock/nothing")
 	assert.Equal(t, 404, status)

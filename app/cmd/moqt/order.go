@@ -52,10 +52,10 @@ type guard struct {
 	timer  *time.Timer
 }
 
-// errOutput is a failure of the output, which nothing can mend.
-type errOutput struct{ error }
+// outputError is a failure of the output, which nothing can mend.
+type outputError struct{ error }
 
-func (e errOutput) Unwrap() error { return e.error }
+func (e outputError) Unwrap() error { return e.error }
 
 // collect writes what r delivers until the track ends, the output fails or ctx
 // ends. It can be called again with a reader that goes on with c.next, of which
@@ -86,7 +86,7 @@ func (c *collector) collect(ctx context.Context, r *moq.TrackReader) error {
 		gctx, stop := c.watch(ctx, g.Sequence())
 		err = c.write(gctx, g)
 		stop()
-		var fatal errOutput
+		var fatal outputError
 		switch {
 		case errors.As(err, &fatal):
 			return fatal.error
@@ -177,7 +177,7 @@ func (c *collector) take(ctx context.Context) (*moq.GroupReader, error) {
 	watch, stop := c.watch(ctx, c.next)
 	defer stop()
 	for {
-		h, ok, first, end, changed := c.look()
+		h, ok, first, changed, end := c.look()
 		switch {
 		case ok:
 			return h.GroupReader, nil
@@ -199,7 +199,7 @@ func (c *collector) take(ctx context.Context) (*moq.GroupReader, error) {
 
 // look takes the next group out of what is held. Where it is not there, first
 // is the first one after it.
-func (c *collector) look() (h held, ok bool, first *uint64, end error, changed <-chan struct{}) {
+func (c *collector) look() (h held, ok bool, first *uint64, changed <-chan struct{}, end error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h, ok = c.held[c.next]; ok {
@@ -211,7 +211,7 @@ func (c *collector) look() (h held, ok bool, first *uint64, end error, changed <
 		lowest := slices.Min(slices.Collect(maps.Keys(c.held)))
 		first = &lowest
 	}
-	return h, false, first, c.end, c.changed
+	return h, false, first, c.changed, c.end
 }
 
 // begin finds the group to start with.
@@ -252,7 +252,7 @@ func (c *collector) write(ctx context.Context, g *moq.GroupReader) error {
 			continue
 		}
 		if _, err := c.out.Write(f.Payload); err != nil {
-			return errOutput{err}
+			return outputError{err}
 		}
 		c.wrote += int64(len(f.Payload))
 		c.skip = n + 1

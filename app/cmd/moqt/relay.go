@@ -95,12 +95,14 @@ func (c *relayCmd) Run(w *world) error {
 		TLSConfig: &tls.Config{GetCertificate: cert.GetCertificate, MinVersion: tls.VersionTLS12},
 		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	webDone := make(chan error, 1)
+	var webErr error
+	webDone := make(chan struct{})
 	go func() {
+		defer close(webDone)
 		if c.TLSCert != "" {
-			webDone <- httpServer.ServeTLS(web, "", "")
+			webErr = httpServer.ServeTLS(web, "", "")
 		} else {
-			webDone <- httpServer.Serve(web)
+			webErr = httpServer.Serve(web)
 		}
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -120,9 +122,8 @@ func (c *relayCmd) Run(w *world) error {
 		w.say("%v: asking %d sessions to leave within %v; a second signal ends at once", s, r.Stats().Sessions, c.Drain)
 		err = c.shutdown(w, server)
 	case err = <-served:
-	case err = <-webDone:
-		err = fmt.Errorf("HTTP: %w", err)
-		webDone <- nil
+	case <-webDone:
+		err = fmt.Errorf("HTTP: %w", webErr)
 	}
 	cancel()
 	_ = server.Close()
@@ -136,10 +137,14 @@ func (c *relayCmd) Run(w *world) error {
 func (c *relayCmd) shutdown(w *world, server *moqt.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.Drain)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- server.Shutdown(ctx) }()
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = server.Shutdown(ctx)
+	}()
 	select {
-	case err := <-done:
+	case <-done:
 		if errors.Is(err, context.DeadlineExceeded) {
 			w.say("some sessions did not leave")
 			err = nil

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -64,5 +65,30 @@ func writePair(t *testing.T, c *relay.Certificate, certFile, keyFile string) {
 		keyFile:  {Type: "PRIVATE KEY", Bytes: key},
 	} {
 		require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	for _, test := range []struct {
+		flags  []string
+		origin string
+		want   bool
+	}{
+		{nil, "https://anything.example", true},
+		{nil, "", true},
+		{[]string{"https://a.example", "http://localhost:8080"}, "https://a.example", true},
+		{[]string{"https://a.example", "http://localhost:8080"}, "http://LOCALHOST:8080", true},
+		{[]string{"https://a.example"}, "https://a.example:8443", false},
+		{[]string{"https://a.example"}, "http://a.example", false},
+		{[]string{"https://a.example"}, "https://a.example.evil", false},
+		{[]string{"https://a.example"}, "null", false},
+		{[]string{"https://a.example"}, "", true}, // no web page
+	} {
+		c := relayCmd{Origin: test.flags}
+		r := httptest.NewRequest("CONNECT", "https://relay/", nil)
+		if test.origin != "" {
+			r.Header.Set("Origin", test.origin)
+		}
+		assert.Equal(t, test.want, c.checkOrigin(r), test)
 	}
 }

@@ -112,3 +112,14 @@ func (s *syncBuffer) String() string {
 }
 
 func fields(s string) []string { return strings.Fields(s) }
+
+// sleep lets the time of the bubble pass.
+func (b *bench) sleep(d time.Duration) { time.Sleep(d) }
+
+// same compares bytes without printing them.
+func (b *bench) same(want []byte, got string) {
+	b.Helper()
+	if !bytes.Equal(want, []byte(got)) {
+		b.Errorf("%d bytes differ from the %d that were sent", len(got), len(want))
+	}
+}
