@@ -103,7 +103,9 @@ func (m *objectDatagram) read(r *wire.Reader, p *Profile, t uint64) {
 		m.readBlock(r, p)
 	}
 	if t&datagramStatus == 0 {
-		m.Payload = r.Rest()
+		if r.Len() > 0 {
+			m.Payload = r.Rest()
+		}
 		return
 	}
 	status, err := p.status(r.Varint(), len(m.Properties) > 0)

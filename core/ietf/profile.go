@@ -30,7 +30,6 @@ type Profile struct {
 	ExistingID     bool // REQUEST_UPDATE names the request that it updates
 	AnswersByKind  bool // an OK and an error message for every kind of request
 	PublishOK      bool // PUBLISH_OK is a message of its own
-	TakesPublishOK bool // PUBLISH_OK is read as REQUEST_OK
 	InlineFields   bool // priority, order, forward state, filter and largest object are fields instead of parameters
 	AnswersUpdates bool // REQUEST_UPDATE is answered by REQUEST_OK or REQUEST_ERROR
 	RetryInterval  bool // REQUEST_ERROR has a Retry Interval
@@ -130,7 +129,6 @@ var Profiles = []*Profile{
 		NamespaceMessages:   true,
 		SubscribeTracks:     true,
 		FinCancelsNamespace: true,
-		TakesPublishOK:      true,
 		AnswersUpdates:      true,
 		RetryInterval:       true,
 		Redirect:            true,
@@ -154,7 +152,7 @@ var Profiles = []*Profile{
 		SubgroupTypes: types(0x10, 0x15, 0x18, 0x1d, 0x30, 0x35, 0x38, 0x3d, 0x50, 0x55, 0x58, 0x5d, 0x70, 0x75, 0x78, 0x7d),
 		DatagramTypes: types(0x00, 0x0f, 0x20, 0x21, 0x24, 0x25, 0x28, 0x29, 0x2c, 0x2d),
 
-		messages: messages18,
+		messages: with(messages18, typePublishOK, func() message { return &requestOK{} }), // not sent
 		params:   params18,
 		requests: requests18,
 		dones:    dones18,

@@ -1,0 +1,214 @@
+package ietf
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/moqtgo/moqt/core/wire"
+)
+
+// profileOf returns the row of a draft by its number.
+func profileOf(draft string) *Profile {
+	for _, p := range Profiles {
+		if draftOf(p) == draft {
+			return p
+		}
+	}
+	panic("no draft " + draft)
+}
+
+var drafts = []string{"14", "16", "18", "19", "20"}
+
+func draftOf(p *Profile) string {
+	if p.VersionList {
+		return "14"
+	}
+	return strings.TrimPrefix(p.Token, "moqt-")
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	require.NoError(t, err)
+	return b
+}
+
+func streamOf(p *Profile, b []byte) *wire.Stream { return wire.NewStream(p.Varint, bytes.NewReader(b)) }
+
+// A subgroupStream is a whole subgroup stream that ends with FIN.
+type subgroupStream struct {
+	header  subgroupHeader
+	objects []subgroupObject
+}
+
+type subgroupObject struct {
+	objectHeader
+	payload string
+}
+
+// A fetchStream is a whole fetch stream that ends with FIN.
+type fetchStream struct {
+	header  fetchHeader
+	objects []fetchFrame
+}
+
+type fetchFrame struct {
+	fetchObject
+	payload string
+}
+
+// Padding is a padding stream or datagram.
+type padding struct {
+	stream bool
+	size   int
+}
+
+// appendUnit appends what a vector holds.
+func appendUnit(t testing.TB, b []byte, p *Profile, m any) []byte {
+	switch m := m.(type) {
+	case message:
+		out, err := encode(b, p, m)
+		require.NoError(t, err)
+		return out
+	case *subgroupStream:
+		b = m.header.append(b, p)
+		var ids objectIDs
+		for _, o := range m.objects {
+			b = append(appendObject(b, p, &m.header, &ids, &o.objectHeader), o.payload...)
+		}
+		return b
+	case *fetchStream:
+		return append(b, appendFetch(t, p, m, ascending)...)
+	case *objectDatagram:
+		return m.append(b, p)
+	case *padding:
+		if m.stream {
+			return append(p.Varint.Append(b, typePaddingStream), make([]byte, m.size)...)
+		}
+		return appendPaddingDatagram(b, p, m.size)
+	}
+	panic(fmt.Sprintf("%T is no unit", m))
+}
+
+func appendFetch(t testing.TB, p *Profile, m *fetchStream, order order) []byte {
+	b := m.header.append(nil, p)
+	c := fetchCursor{Order: order}
+	for _, o := range m.objects {
+		var err error
+		b, err = c.append(b, p, &o.fetchObject)
+		require.NoError(t, err)
+		b = append(b, o.payload...)
+	}
+	return b
+}
+
+// readUnit reads what has the shape of kind, whole.
+func readUnit(p *Profile, kind any, b []byte) (any, error) {
+	switch kind := kind.(type) {
+	case message:
+		m, err := readMessage(streamOf(p, b), p)
+		return m, err
+	case *objectDatagram:
+		d, err := readDatagramUnit(p, b)
+		if m, ok := d.(*objectDatagram); ok || err != nil {
+			return m, err
+		}
+	case *padding:
+		if !kind.stream {
+			return readDatagramUnit(p, b)
+		}
+		return readUniStream(p, b, ascending)
+	default:
+		return readUniStream(p, b, ascending)
+	}
+	return nil, fmt.Errorf("no %T", kind)
+}
+
+func readDatagramUnit(p *Profile, b []byte) (any, error) {
+	kind, m, err := parseDatagram(b, p)
+	if err == nil && kind == dataPadding {
+		_, n, err := p.Varint.Parse(b)
+		return &padding{size: len(b) - n}, err
+	}
+	return &m, err
+}
+
+// errTooBig keeps tests from believing in sizes.
+var errTooBig = &wire.TooLargeError{What: "payload", Limit: 1 << 20}
+
+func readPayload(s *wire.Stream, size uint64) (string, error) {
+	if size > 1<<20 {
+		return "", errTooBig
+	}
+	var b bytes.Buffer
+	_, err := io.CopyN(&b, s, int64(size))
+	return b.String(), wire.UnexpectedEOF(err)
+}
+
+// readUniStream reads a unidirectional stream as a handler does.
+func readUniStream(p *Profile, b []byte, order order) (any, error) {
+	s := streamOf(p, b)
+	t, kind, err := readStreamType(s, p)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case dataSubgroup:
+		return readSubgroup(p, s, t)
+	case dataFetch:
+		return readFetch(p, s, order)
+	case dataPadding:
+		rest, err := io.ReadAll(s)
+		return &padding{stream: true, size: len(rest)}, err
+	}
+	m, err := readBody(s, p, t)
+	return m, err
+}
+
+func readSubgroup(p *Profile, s *wire.Stream, t uint64) (*subgroupStream, error) {
+	h, err := readSubgroupHeader(s, t)
+	if err != nil {
+		return nil, err
+	}
+	m := &subgroupStream{header: h}
+	var ids objectIDs
+	for {
+		var o subgroupObject
+		if o.objectHeader, err = readObject(s, p, &h, &ids); err == io.EOF {
+			return m, nil
+		} else if err != nil {
+			return m, err
+		}
+		if o.payload, err = readPayload(s, o.Size); err != nil {
+			return m, err
+		}
+		m.objects = append(m.objects, o)
+	}
+}
+
+func readFetch(p *Profile, s *wire.Stream, order order) (*fetchStream, error) {
+	h, err := readFetchHeader(s)
+	if err != nil {
+		return nil, err
+	}
+	m := &fetchStream{header: h}
+	c := fetchCursor{Order: order}
+	for {
+		var o fetchFrame
+		if o.fetchObject, err = c.read(s, p); err == io.EOF {
+			return m, nil
+		} else if err != nil {
+			return m, err
+		}
+		if o.payload, err = readPayload(s, o.Size); err != nil {
+			return m, err
+		}
+		m.objects = append(m.objects, o)
+	}
+}
