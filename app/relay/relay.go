@@ -162,7 +162,8 @@ type Stats struct {
 	Sessions      int   // live ones, upstream relays included
 	TotalSessions int64 // since the start
 	Broadcasts    int   // announced here
-	Tracks        int   // shared, with an upstream subscription each
+	Tracks        int   // of sessions: one upstream subscription each
+	Subscriptions int   // of those tracks
 	Watchers      int   // announce streams that are open
 	BytesSent     int64 // UDP payload of all sessions, where their stack can tell
 	BytesReceived int64
@@ -176,7 +177,7 @@ func (r *Relay) Stats() Stats {
 	defer r.mu.Unlock()
 	st := Stats{
 		Sessions: len(r.sessions), TotalSessions: r.total,
-		Broadcasts: mux.Broadcasts, Tracks: mux.Tracks, Watchers: mux.Watchers,
+		Broadcasts: mux.Broadcasts, Tracks: mux.Tracks, Subscriptions: mux.Readers, Watchers: mux.Watchers,
 		BytesSent: r.sent, BytesReceived: r.received,
 	}
 	for s := range r.sessions {

@@ -110,6 +110,7 @@ func (m *Mux) ring(at time.Time) {
 type Stats struct {
 	Broadcasts int // paths with a publication that is alive or lingers
 	Tracks     int // shared tracks
+	Readers    int // subscriptions of shared tracks
 	Watchers   int
 }
 
@@ -118,6 +119,9 @@ func (m *Mux) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := Stats{Tracks: len(m.feeds), Watchers: m.watchers}
+	for t := range m.feeds {
+		s.Readers += t.Demand().Readers
+	}
 	m.root.walk("", func(_ moq.Path, n *node) {
 		if n.active() != nil {
 			s.Broadcasts++

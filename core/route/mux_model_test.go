@@ -66,7 +66,13 @@ func (w *world) Check(t *rapid.T) {
 			broadcasts++
 		}
 	}
-	require.Equal(t, Stats{Broadcasts: broadcasts, Tracks: len(w.m.feeds), Watchers: len(w.watchers)}, w.m.Stats())
+	readers := 0
+	for _, n := range w.readers {
+		if w.m.feeds[n.r.Track()] != nil {
+			readers++
+		}
+	}
+	require.Equal(t, Stats{Broadcasts: broadcasts, Tracks: len(w.m.feeds), Readers: readers, Watchers: len(w.watchers)}, w.m.Stats())
 }
 
 // TestMuxModel compares a Mux with a naive model of it: whom watchers believe
