@@ -154,6 +154,18 @@ func TestBackpressure(t *testing.T) {
 	})
 }
 
+func TestRate(t *testing.T) {
+	bubble(t, func(b *bench) {
+		began := time.Now()
+		pub := b.start("pub", io.LimitReader(zeros{}, 1_000_000), "publish", "--rate=100000", "moqt://relay:4443/", "x")
+		sub := b.start("sub", nil, "subscribe", "moqt://relay:4443/", "x")
+		assert.Equal(b, exitOK, pub.wait(), pub.stderr.String())
+		assert.Equal(b, exitOK, sub.wait(), sub.stderr.String())
+		assert.InDelta(b, 10, time.Since(began).Seconds(), 1) // of virtual time
+		assert.Len(b, sub.stdout.String(), 1_000_000)
+	})
+}
+
 // A subscriber that is behind for longer than --max-latency loses something,
 // and both sides say so.
 func TestLoss(t *testing.T) {

@@ -16,6 +16,7 @@ type publishCmd struct {
 	Lines      bool          `short:"l" help:"A frame is a line, with its newline; otherwise what one read returns."`
 	Chunk      int           `default:"8192" placeholder:"BYTES" help:"Largest frame where it is not a line (${default})."`
 	Group      int           `short:"g" default:"32" placeholder:"N" help:"Frames in a group, or fewer of 8 MiB: who comes late starts with a group (${default})."`
+	Rate       int64         `placeholder:"BYTES" help:"Read at most so many bytes a second: a relay that gets more than its subscribers can take has to drop some."`
 	NoWait     bool          `help:"Read standard input at once, not only when the first subscription is there."`
 	MaxLatency time.Duration `default:"30s" help:"How far a subscriber may be behind before it loses something (${default})."`
 	Drain      time.Duration `default:"10s" help:"How long subscribers may take for the rest after the end of the input (${default})."`
@@ -29,6 +30,9 @@ func (c *publishCmd) Validate() error {
 	}
 	if c.Group < 1 {
 		return errors.New("--group must be 1 or more")
+	}
+	if c.Rate < 0 {
+		return errors.New("--rate must not be negative")
 	}
 	return c.clientFlags.Validate()
 }

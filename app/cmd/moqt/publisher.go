@@ -18,9 +18,10 @@ type publisher struct {
 	progress *progress
 
 	group  *moqt.GroupWriter
-	frames int  // in group
-	bytes  int  // in group
-	behind bool // backpressure is given up until the backlog is small again
+	frames int       // in group
+	bytes  int       // in group
+	free   time.Time // when --rate allows the next frame
+	behind bool      // backpressure is given up until the backlog is small again
 
 	lost        int  // groups that subscribers did not get
 	undelivered bool // the rest was not delivered in time
@@ -107,6 +108,9 @@ func (p *publisher) feed(ctx context.Context) error {
 		if err := p.write(f); err != nil {
 			return err
 		}
+		if err := p.pace(ctx, len(f)); err != nil {
+			return err
+		}
 	}
 }
 
@@ -141,6 +145,24 @@ func (p *publisher) waitRoom(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// pace waits until --rate allows the next frame after one of n bytes. A pause of
+// the input is not made up for.
+func (p *publisher) pace(ctx context.Context, n int) error {
+	if p.cmd.Rate == 0 {
+		return nil
+	}
+	now := time.Now()
+	if p.free.Before(now) {
+		p.free = now
+	}
+	p.free = p.free.Add(time.Duration(float64(n) / float64(p.cmd.Rate) * float64(time.Second)))
+	const slice = 10 * time.Millisecond // shorter waits are not worth a timer
+	if p.free.Sub(now) < slice {
+		return nil
+	}
+	return sleep(ctx, p.free.Sub(now))
 }
 
 func (p *publisher) noteLoss(lost int) {
