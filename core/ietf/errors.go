@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/wire"
 	"github.com/moqtgo/moqt/ports/quic"
 )
@@ -48,4 +49,31 @@ func decodeCode(err error) (code quic.ErrorCode, ok bool) {
 		return CodeProtocolViolation, true
 	}
 	return 0, false
+}
+
+// sessionCode is the code with which a session is closed for err; nil is a
+// clean end.
+func sessionCode(err error) quic.ErrorCode {
+	if err == nil {
+		return CodeNoError
+	}
+	if code, ok := decodeCode(err); ok {
+		return code
+	}
+	var e *moq.Error
+	if errors.As(err, &e) {
+		switch e.Code {
+		case moq.CodeUnauthorized:
+			return CodeUnauthorized
+		case moq.CodeMalformed, moq.CodeTooMany, moq.CodeTooLarge:
+			return CodeProtocolViolation
+		case moq.CodeCanceled, moq.CodeClosed:
+			return CodeNoError
+		case moq.CodeUnsupported:
+			return CodeVersionNegotiation
+		case moq.CodeTimeout:
+			return CodeControlMessageTimeout
+		}
+	}
+	return CodeInternalError
 }

@@ -35,7 +35,7 @@ func flavoured(v wire.Varint) (all []*Profile) {
 }
 
 // seed adds the vectors that wanted lets pass.
-func seed(f *testing.F, v wire.Varint, wanted func(m any) bool) {
+func seedVectors(f *testing.F, v wire.Varint, wanted func(m any) bool) {
 	for i, p := range flavoured(v) {
 		for _, vector := range vectors[draftOf(p)] {
 			if wanted(vector.m) {
@@ -51,7 +51,7 @@ func seed(f *testing.F, v wire.Varint, wanted func(m any) bool) {
 }
 
 func fuzzControl(f *testing.F, v wire.Varint) {
-	seed(f, v, func(m any) bool { _, ok := m.(message); return ok })
+	seedVectors(f, v, func(m any) bool { _, ok := m.(message); return ok })
 	f.Fuzz(func(t *testing.T, draft uint8, data []byte) {
 		all := flavoured(v)
 		p := all[int(draft)%len(all)]
@@ -114,7 +114,7 @@ func checkValues(t *testing.T, p *Profile, m message) {
 }
 
 func fuzzUni(f *testing.F, v wire.Varint, kind any) {
-	seed(f, v, func(m any) bool {
+	seedVectors(f, v, func(m any) bool {
 		switch m.(type) {
 		case *subgroupStream:
 			_, ok := kind.(*subgroupStream)
@@ -131,7 +131,7 @@ func fuzzUni(f *testing.F, v wire.Varint, kind any) {
 		order := moq.Order(draft % 2)
 		var m any
 		var err error
-		checkAllocation(t, len(data), func() { m, err = readUniStream(p, data, order) })
+		checkAllocation(t, len(data), func() { m, err = uniUnit(p, data, order) })
 		if err == io.EOF {
 			return
 		}
@@ -147,18 +147,18 @@ func fuzzUni(f *testing.F, v wire.Varint, kind any) {
 		default:
 			return
 		}
-		again, err := readUniStream(p, b, order)
+		again, err := uniUnit(p, b, order)
 		require.NoError(t, err)
 		require.Equal(t, m, again)
 	})
 }
 
 func fuzzDatagram(f *testing.F, v wire.Varint) {
-	seed(f, v, func(m any) bool {
+	seedVectors(f, v, func(m any) bool {
 		switch m := m.(type) {
 		case *objectDatagram:
 			return true
-		case *padding:
+		case *paddingUnit:
 			return !m.stream
 		}
 		return false

@@ -7,13 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/wire"
 )
-
-type order = moq.Order
-
-const ascending = moq.Ascending
 
 // forEach runs f for every vector of every draft.
 func forEach(t *testing.T, f func(t *testing.T, p *Profile, v vector, b []byte)) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/wire"
 )
 
@@ -64,7 +65,7 @@ type fetchFrame struct {
 }
 
 // Padding is a padding stream or datagram.
-type padding struct {
+type paddingUnit struct {
 	stream bool
 	size   int
 }
@@ -84,10 +85,10 @@ func appendUnit(t testing.TB, b []byte, p *Profile, m any) []byte {
 		}
 		return b
 	case *fetchStream:
-		return append(b, appendFetch(t, p, m, ascending)...)
+		return append(b, appendFetch(t, p, m, moq.Ascending)...)
 	case *objectDatagram:
 		return m.append(b, p)
-	case *padding:
+	case *paddingUnit:
 		if m.stream {
 			return append(p.Varint.Append(b, typePaddingStream), make([]byte, m.size)...)
 		}
@@ -96,7 +97,7 @@ func appendUnit(t testing.TB, b []byte, p *Profile, m any) []byte {
 	panic(fmt.Sprintf("%T is no unit", m))
 }
 
-func appendFetch(t testing.TB, p *Profile, m *fetchStream, order order) []byte {
+func appendFetch(t testing.TB, p *Profile, m *fetchStream, order moq.Order) []byte {
 	b := m.header.append(nil, p)
 	c := fetchCursor{Order: order}
 	for _, o := range m.objects {
@@ -119,13 +120,13 @@ func readUnit(p *Profile, kind any, b []byte) (any, error) {
 		if m, ok := d.(*objectDatagram); ok || err != nil {
 			return m, err
 		}
-	case *padding:
+	case *paddingUnit:
 		if !kind.stream {
 			return readDatagramUnit(p, b)
 		}
-		return readUniStream(p, b, ascending)
+		return uniUnit(p, b, moq.Ascending)
 	default:
-		return readUniStream(p, b, ascending)
+		return uniUnit(p, b, moq.Ascending)
 	}
 	return nil, fmt.Errorf("no %T", kind)
 }
@@ -134,7 +135,7 @@ func readDatagramUnit(p *Profile, b []byte) (any, error) {
 	kind, m, err := parseDatagram(b, p)
 	if err == nil && kind == dataPadding {
 		_, n, err := p.Varint.Parse(b)
-		return &padding{size: len(b) - n}, err
+		return &paddingUnit{size: len(b) - n}, err
 	}
 	return &m, err
 }
@@ -142,17 +143,24 @@ func readDatagramUnit(p *Profile, b []byte) (any, error) {
 // errTooBig keeps tests from believing in sizes.
 var errTooBig = &wire.TooLargeError{What: "payload", Limit: 1 << 20}
 
-func readPayload(s *wire.Stream, size uint64) (string, error) {
+func payloadUnit(s *wire.Stream, size uint64) (string, error) {
 	if size > 1<<20 {
 		return "", errTooBig
 	}
-	var b bytes.Buffer
-	_, err := io.CopyN(&b, s, int64(size))
-	return b.String(), wire.UnexpectedEOF(err)
+	var b []byte
+	for uint64(len(b)) < size {
+		part := make([]byte, min(size-uint64(len(b)), 4096))
+		n, err := io.ReadFull(s, part)
+		if err != nil {
+			return "", wire.UnexpectedEOF(err)
+		}
+		b = append(b, part[:n]...)
+	}
+	return string(b), nil
 }
 
 // readUniStream reads a unidirectional stream as a handler does.
-func readUniStream(p *Profile, b []byte, order order) (any, error) {
+func uniUnit(p *Profile, b []byte, order moq.Order) (any, error) {
 	s := streamOf(p, b)
 	t, kind, err := readStreamType(s, p)
 	if err != nil {
@@ -160,18 +168,17 @@ func readUniStream(p *Profile, b []byte, order order) (any, error) {
 	}
 	switch kind {
 	case dataSubgroup:
-		return readSubgroup(p, s, t)
+		return subgroupUnit(p, s, t)
 	case dataFetch:
-		return readFetch(p, s, order)
+		return fetchUnit(p, s, order)
 	case dataPadding:
 		rest, err := io.ReadAll(s)
-		return &padding{stream: true, size: len(rest)}, err
+		return &paddingUnit{stream: true, size: len(rest)}, err
 	}
-	m, err := readBody(s, p, t)
-	return m, err
+	return readBody(s, p, t)
 }
 
-func readSubgroup(p *Profile, s *wire.Stream, t uint64) (*subgroupStream, error) {
+func subgroupUnit(p *Profile, s *wire.Stream, t uint64) (any, error) {
 	h, err := readSubgroupHeader(s, t)
 	if err != nil {
 		return nil, err
@@ -185,14 +192,14 @@ func readSubgroup(p *Profile, s *wire.Stream, t uint64) (*subgroupStream, error)
 		} else if err != nil {
 			return m, err
 		}
-		if o.payload, err = readPayload(s, o.Size); err != nil {
+		if o.payload, err = payloadUnit(s, o.Size); err != nil {
 			return m, err
 		}
 		m.objects = append(m.objects, o)
 	}
 }
 
-func readFetch(p *Profile, s *wire.Stream, order order) (*fetchStream, error) {
+func fetchUnit(p *Profile, s *wire.Stream, order moq.Order) (any, error) {
 	h, err := readFetchHeader(s)
 	if err != nil {
 		return nil, err
@@ -206,7 +213,7 @@ func readFetch(p *Profile, s *wire.Stream, order order) (*fetchStream, error) {
 		} else if err != nil {
 			return m, err
 		}
-		if o.payload, err = readPayload(s, o.Size); err != nil {
+		if o.payload, err = payloadUnit(s, o.Size); err != nil {
 			return m, err
 		}
 		m.objects = append(m.objects, o)
