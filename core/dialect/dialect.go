@@ -11,6 +11,7 @@ import (
 
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
+	"github.com/moqtgo/moqt/core/wire"
 	"github.com/moqtgo/moqt/ports/quic"
 )
 
@@ -42,6 +43,7 @@ type Dialect interface {
 // bidirectional stream of a server's connection, its CLIENT_SETUP read.
 type InBand struct {
 	Stream   quic.Stream
+	In       *wire.Stream // reads Stream; it may have read ahead
 	Versions []uint64
 	Params   []byte // count and parameters, unparsed
 }

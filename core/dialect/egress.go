@@ -87,6 +87,7 @@ type Outgoing struct {
 	pending []*moq.SubgroupReader // no stream yet
 	streams []*outStream
 	newest  uint64
+	opened  uint64 // streams so far
 	began   bool
 	over    error // io.EOF or why the track failed
 	closed  bool
@@ -139,6 +140,13 @@ func (o *Outgoing) Close() {
 	e.mu.Unlock()
 	o.Wake()
 }
+
+// Accepted reports whether Served.Accepted was called. It belongs to the
+// runner's callbacks, as Opened.
+func (o *Outgoing) Accepted() bool { return o.known }
+
+// Opened returns how many streams were opened.
+func (o *Outgoing) Opened() uint64 { return o.opened }
 
 // serve does what can be done now.
 func (o *Outgoing) serve(later *[]func()) {
@@ -257,6 +265,7 @@ func (o *Outgoing) open(now time.Time) {
 			keep = append(keep, sg)
 		case err != nil: // the connection has ended
 		default:
+			o.opened++
 			o.streams = append(o.streams, newOutStream(o, s, sg))
 		}
 	}

@@ -98,7 +98,7 @@ func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectR
 	timer := time.AfterFunc(s.cfg.Limits.FetchTime+time.Second, func() { st.CancelRead(s.code(CodeTimeout)) })
 	read := func() {
 		defer timer.Stop()
-		if err := readObjects(wire.NewStream(wire.RFC9000, st), s, w); err != nil {
+		if err := readObjects(wire.NewStream(wire.RFC9000, st), st, s, w); err != nil {
 			st.CancelRead(s.code(codeOf(err)))
 			t.Fail(s.fromWire(err))
 			return

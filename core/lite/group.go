@@ -123,11 +123,12 @@ func (u *uniStream) group(h groupHeader) error {
 	if e != nil {
 		return e
 	}
-	return readObjects(u.in, u.s, w)
+	return readObjects(u.in, u, u.s, w)
 }
 
-// readObjects appends the frames of a stream to w until it ends.
-func readObjects(in *wire.Stream, s *session, w *moq.SubgroupWriter) error {
+// readObjects appends the frames of the stream st, which in reads, to w until
+// it ends. What goes wrong stops st before anybody learns of it.
+func readObjects(in *wire.Stream, st quic.ReceiveStream, s *session, w *moq.SubgroupWriter) error {
 	var h moq.ObjectHeader
 	stamp := int64(0)
 	for ; ; h.ID++ {
@@ -148,6 +149,7 @@ func readObjects(in *wire.Stream, s *session, w *moq.SubgroupWriter) error {
 			err = readPayload(in, w, h, m.Size)
 		}
 		if err != nil {
+			st.CancelRead(s.code(codeOf(err)))
 			if isConn(err) {
 				w.Leave()
 			} else {

@@ -144,7 +144,7 @@ func (pd *pending) send(ctx context.Context, s *session) error {
 		if _, err := pd.in.Stream.Write(m.append(nil, pd.p)); err != nil {
 			return err
 		}
-		s.group.Go(func() { s.watchInBand(pd.in.Stream) })
+		s.group.Go(func() { s.watchInBand(pd.in.In) })
 	case pd.p.InBandSetup:
 		return pd.askInBand(ctx, s)
 	}
@@ -192,14 +192,13 @@ func (pd *pending) askInBand(ctx context.Context, s *session) error {
 	if answer.Version != pd.p.Code {
 		return moq.Errorf(moq.CodeUnsupported, "the server chose version %#x", answer.Version)
 	}
-	s.group.Go(func() { s.watchInBand(st) })
+	s.group.Go(func() { s.watchInBand(in) })
 	return nil
 }
 
 // watchInBand reads the session stream of drafts with InBandSetup: its end
 // ends the session.
-func (s *session) watchInBand(st quic.Stream) {
-	in := wire.NewStream(wire.RFC9000, st)
+func (s *session) watchInBand(in *wire.Stream) {
 	for {
 		var m sessionInfo
 		if err := readMessage(in, s.p, s.cfg.Limits.ControlBytes, &m); err != nil {

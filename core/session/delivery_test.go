@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 
 // Every frame leaves in one write, and a stream's header leaves with the first.
 func TestWritesEqualFrames(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		for _, size := range []int{1, 160, 1200, 8 << 10, 16 << 10} {
 			bubble(t, fmt.Sprintf("%s/%d", v, size), func(t *testing.T, w *world) {
 				mux, track, _ := publish("room/alice", "video")
@@ -72,7 +73,7 @@ func TestWritesEqualFrames(t *testing.T) {
 // A subscriber whose path is too slow gets the newest groups, and slows nobody
 // else down.
 func TestSlowSubscriber(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux, track, _ := publish("room/alice", "video")
 			w.dial("publisher", v, mux)
@@ -148,7 +149,7 @@ func (w *world) chain(name string, hop uint64, version string) (*route.Mux, func
 }
 
 func TestTwoRelays(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux, track, _ := publish("room/alice", "video")
 			_, stop := w.chain("edge", 100, v)

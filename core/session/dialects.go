@@ -4,11 +4,12 @@ import (
 	"slices"
 
 	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/ietf"
 	"github.com/moqtgo/moqt/core/lite"
 )
 
 // dialects are the wire families that we speak, the preferred one first.
-var dialects = []dialect.Dialect{lite.Dialect{}}
+var dialects = []dialect.Dialect{lite.Dialect{}, ietf.Dialect{}}
 
 // A choice is a row of a dialect.
 type choice struct {

@@ -60,7 +60,7 @@ func readClientSetup(st quic.Stream) (*dialect.InBand, error) {
 		return nil, err
 	}
 	r := wire.NewReader(wire.RFC9000, body)
-	in := &dialect.InBand{Stream: st}
+	in := &dialect.InBand{Stream: st, In: ws}
 	for range r.Count("number of versions", maxInBandVersions) {
 		in.Versions = append(in.Versions, r.Varint())
 	}

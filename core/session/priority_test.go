@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // On a path that is too slow for everything, the track that the subscriber
 // asked for with the higher priority arrives as if it were alone.
 func TestSubscriberPriority(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux, video, _ := publish("room/alice", "video")
 			track := moq.NewTrack(moq.FullTrackName{Path: "room/bob", Name: "audio"}, moq.CacheLimits{}, nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -33,7 +34,13 @@ type world struct {
 	serverWrap atomic.Pointer[func(quic.Connection) quic.Connection] // of what the relay accepts
 }
 
-var versions = []string{"moq-lite-05", "moq-lite-04", "moq-lite-03", "moql"}
+var (
+	versions = []string{"moq-lite-05", "moq-lite-04", "moq-lite-03", "moql"}
+	drafts   = []string{"moqt-19", "moqt-18", "moqt-16", "moq-00", "moqt-20"}
+)
+
+// timed reports whether a version carries timestamps.
+func timed(v string) bool { return v == "moq-lite-05" || slices.Contains(drafts, v) }
 
 // bubble runs f in a synctest bubble with a fresh world.
 func bubble(t *testing.T, name string, f func(t *testing.T, w *world)) {
@@ -188,8 +195,9 @@ func wantGroup(t *testing.T, ctx context.Context, r *moq.TrackReader, group int,
 }
 
 func TestPublishRelaySubscribe(t *testing.T) {
-	for _, from := range versions {
-		for _, to := range versions {
+	all := slices.Concat(versions, drafts)
+	for _, from := range all {
+		for _, to := range all {
 			bubble(t, from+" to "+to, func(t *testing.T, w *world) {
 				ctx := t.Context()
 				mux, track, pub := publish("room/alice", "video")
@@ -206,8 +214,7 @@ func TestPublishRelaySubscribe(t *testing.T) {
 
 				r, err := s.Subscribe(ctx, moq.FullTrackName{Path: "room/alice", Name: "video"}, moq.Subscription{})
 				require.NoError(t, err)
-				timed := from == "moq-lite-05" && to == "moq-lite-05"
-				stamped := to == "moq-lite-05"
+				timed, stamped := timed(from) && timed(to), to == "moq-lite-05"
 				check := func(group int) {
 					t.Helper()
 					if stamped && !timed {
@@ -248,7 +255,7 @@ func TestPublishRelaySubscribe(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux, _, _ := publish("room/alice", "video")
 			p := w.dial("publisher", v, mux)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func subscribeTo(t *testing.T, s *Session, name moq.FullTrackName, sub moq.Subsc
 // A late subscriber gets the current open group from its first frame, and a
 // second one costs the publisher nothing.
 func TestLateJoin(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux, track, _ := publish("room/alice", "video")
 			p := w.dial("publisher", v, mux)
@@ -131,7 +132,7 @@ func TestResume(t *testing.T) {
 // Another publisher takes a name over; when it leaves, the earlier one is
 // restored.
 func TestTakeover(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			first, track1, _ := publish("room/alice", "video")
 			second, track2, _ := publish("room/alice", "video")
@@ -237,7 +238,7 @@ func TestSubscribeFirst(t *testing.T) {
 
 // Names on a session are below the path of its connection.
 func TestRepublish(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux := NewMux(route.Config{})
 			w.dial("publisher", v, mux)
@@ -340,7 +341,7 @@ func TestGoawayAndProbe(t *testing.T) {
 
 // A datagram is a group of one frame; who has none gets a stream.
 func TestDatagrams(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux, track, _ := publish("room/alice", "video")
 			w.dial("publisher", "moq-lite-05", mux)
@@ -361,7 +362,7 @@ func TestDatagrams(t *testing.T) {
 // A peer that gives few streams and does not read never blocks newer groups
 // behind old ones.
 func TestFewStreams(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
 			mux, track, _ := publish("room/alice", "video")
 			w.dial("publisher", v, mux)

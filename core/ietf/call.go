@@ -1,0 +1,230 @@
+package ietf
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/wire"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// A call is one request, of ours or of the peer, from its first message to its
+// end. Where requests have streams it is one; in drafts with a ControlStream it
+// is the messages with its id: handlers do not see the difference.
+type call struct {
+	s    *session
+	id   uint64
+	kind requestKind
+	ours bool
+	path moq.Path // of PUBLISH_NAMESPACE and SUBSCRIBE_NAMESPACE; guarded by s.mu
+
+	st  quic.Stream     // nil: virtual
+	in  *wire.Stream    // of st
+	out *dialect.Outbox // of st
+
+	inbox chan message // virtual
+	once  sync.Once
+	gone  chan struct{} // closed when the peer has withdrawn, or refused, the request
+}
+
+// inboxSize is how many messages of one request may wait.
+const inboxSize = 16
+
+// send queues a message.
+func (c *call) send(m message) {
+	b, err := encode(nil, c.s.p, m)
+	if err != nil {
+		c.s.Close(err)
+		return
+	}
+	if c.st != nil {
+		c.out.Send(b)
+	} else {
+		c.s.control.out.Send(b)
+	}
+}
+
+// next returns the peer's next message. The error is io.EOF when it has no
+// more to say, which does not mean that it has withdrawn, and errGone when it
+// has.
+func (c *call) next() (message, error) {
+	if c.st == nil {
+		select {
+		case m := <-c.inbox:
+			return m, nil
+		case <-c.gone:
+			return nil, errGone
+		case <-c.s.ctx.Done():
+			return nil, errGone
+		}
+	}
+	m, err := readMessage(c.in, c.s.p)
+	if err == nil {
+		return m, c.identify(m)
+	}
+	if err == io.EOF {
+		return nil, err
+	}
+	if isViolation(err) {
+		return nil, err
+	}
+	return nil, errGone
+}
+
+// identify tells a message that answers or updates the request what that is,
+// and checks that it may.
+func (c *call) identify(m message) error {
+	p := c.s.p
+	switch m := m.(type) {
+	case *requestOK:
+		if !p.AnswersByKind {
+			m.To = c.kind
+			return m.check(p)
+		}
+	case *requestError:
+		m.To = c.kind
+	case *requestUpdate:
+		m.Of = c.kind
+		return m.check(p)
+	}
+	return nil
+}
+
+// leave is called when the peer has withdrawn the request.
+func (c *call) leave() { c.once.Do(func() { close(c.gone) }) }
+
+// wait returns when the peer has withdrawn the request, or the session has
+// ended: for requests with nothing more to be said, but for what each gets.
+func (c *call) wait(finEnds bool, each func(message) error) error {
+	for {
+		m, err := c.next()
+		switch {
+		case err == io.EOF && !finEnds:
+			select {
+			case <-c.st.Context().Done():
+			case <-c.gone:
+			}
+			return nil
+		case err == io.EOF, errors.Is(err, errGone):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := each(m); err != nil {
+			return err
+		}
+	}
+}
+
+// finish says that we have nothing more to say.
+func (c *call) finish() {
+	if c.st != nil {
+		c.out.Close()
+	}
+}
+
+// withdraw ends a request: with m in drafts with a ControlStream, otherwise by
+// ending its stream both ways.
+func (c *call) withdraw(m message) {
+	c.forget()
+	if c.st == nil {
+		if m != nil {
+			c.send(m)
+		}
+		return
+	}
+	c.out.Reset(c.s.reset(moq.ErrCanceled))
+	c.st.CancelRead(c.s.reset(moq.ErrCanceled))
+}
+
+// reject refuses a request of the peer. The answer is not overtaken by a reset.
+func (c *call) reject(err error) {
+	if errors.Is(err, errGone) || isConn(err) {
+		return
+	}
+	n, reason := c.s.p.requestCode(c.kind, err)
+	c.send(&requestError{To: c.kind, RequestID: c.id, Code: n, Reason: reason})
+	c.finish()
+	if c.st != nil {
+		c.st.CancelRead(c.s.reset(moq.ErrCanceled))
+	}
+}
+
+// forget ends the routing of messages to the call.
+func (c *call) forget() {
+	s := c.s
+	s.mu.Lock()
+	if s.calls[c.id] == c {
+		delete(s.calls, c.id)
+	}
+	s.mu.Unlock()
+	if !c.ours && s.p.MaxRequestID {
+		s.control.grant()
+	}
+}
+
+// open makes a request of ours: build returns its message for the id.
+func (s *session) open(kind requestKind, build func(id uint64) message) (*call, error) {
+	c := &call{s: s, kind: kind, ours: true, gone: make(chan struct{})}
+	real := s.p.RequestStreams || kind == kindSubscribeNamespace && s.p.NamespaceStream
+	if real {
+		st, err := s.conn.OpenStream(s.ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.st, c.in = st, wire.NewStream(s.p.Varint, st)
+	} else {
+		c.inbox = make(chan message, inboxSize)
+	}
+	id, err := s.draw(c)
+	if err != nil {
+		return nil, err
+	}
+	if real {
+		c.out = dialect.NewOutbox(s.runner, 1<<33|id, c.st)
+	}
+	c.send(build(id))
+	return c, nil
+}
+
+// draw takes the next request id, and waits where the peer does not allow one.
+func (s *session) draw(c *call) (uint64, error) {
+	for {
+		s.mu.Lock()
+		if !s.p.MaxRequestID || s.nextID < s.maxID {
+			c.id = s.nextID
+			s.nextID += 2
+			s.calls[c.id] = c
+			s.mu.Unlock()
+			return c.id, nil
+		}
+		raised, limit := s.raised, s.maxID
+		s.mu.Unlock()
+		s.control.blocked(limit)
+		select {
+		case <-raised:
+		case <-s.ctx.Done():
+			return 0, errGone
+		}
+	}
+}
+
+// answer waits for the answer to a request of ours.
+func (c *call) answer() (message, error) {
+	timer := c.s.afterTimeout(c)
+	defer timer.Stop()
+	m, err := c.next()
+	if err == io.EOF {
+		err = moq.Errorf(moq.CodeMalformed, "the request was not answered")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if e, ok := m.(*requestError); ok {
+		return nil, c.s.p.requestFailure(c.kind, e)
+	}
+	return m, nil
+}

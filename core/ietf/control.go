@@ -1,0 +1,221 @@
+package ietf
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/wire"
+)
+
+// A control is the control stream of a session: one bidirectional stream in
+// drafts with a ControlStream, where it carries the requests too, and one
+// unidirectional stream each way in the others.
+type control struct {
+	s   *session
+	out *dialect.Outbox
+	in  *wire.Stream // of the peer; nil until it has come, with SetupOnUni
+
+	mu      sync.Mutex
+	granted uint64 // the first id that the peer may not draw
+	open    uint64 // requests of the peer that have ended
+	told    uint64 // the last limit that we said we are blocked by, plus one
+}
+
+// firstGrant is how many requests the peer may make at first.
+const firstGrant = 256
+
+// read reads the control stream until the session ends. With SetupOnUni the
+// uni loop hands it over instead.
+func (c *control) read() {
+	if c.in == nil {
+		return
+	}
+	for {
+		m, err := readMessage(c.in, c.s.p)
+		if err == nil {
+			err = c.take(m)
+		}
+		if err == nil {
+			continue
+		}
+		if isConn(err) {
+			return
+		}
+		if err == io.EOF {
+			err = violated(CodeProtocolViolation, "the control stream was closed")
+		}
+		c.s.Close(err)
+		return
+	}
+}
+
+// take handles one message of the control stream.
+func (c *control) take(m message) error {
+	s := c.s
+	switch m := m.(type) {
+	case *goaway:
+		if f := s.cfg.OnGoaway; f != nil {
+			f(m.URI, m.Timeout)
+		}
+		return nil
+	case *maxRequestID:
+		return s.raise(m.RequestID)
+	case *requestsBlocked:
+		return nil
+	}
+	if !s.p.ControlStream {
+		return violated(CodeProtocolViolation, "%T on the control stream", m)
+	}
+	if _, _, ok := opens(m); ok {
+		v := &call{s: s, inbox: make(chan message, inboxSize), gone: make(chan struct{})}
+		if err := s.admit(v, m); err != nil {
+			return err
+		}
+		s.group.Go(func() { v.serve(m) })
+		return nil
+	}
+	return c.route(m)
+}
+
+// route gives a message to the request that it belongs to. Of one that has
+// ended it may still be under way: it is dropped.
+func (c *control) route(m message) error {
+	s := c.s
+	find := func(id uint64) *call {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.calls[id]
+	}
+	var to *call
+	if id, ok := belongsTo(s.p, m); ok {
+		to = find(id)
+	}
+	ends := false
+	switch m := m.(type) {
+	case *subscribeOK, *requestOK, *requestError, *fetchOK, *publishDone:
+	case *requestUpdate:
+		if err := c.admitUpdate(m); err != nil {
+			return err
+		}
+	case *unsubscribe, *fetchCancel:
+		ends = true
+	case *publishNamespaceDone:
+		if ends = true; !s.p.NamespaceRequestID {
+			to = c.callOf(kindPublishNamespace, m.Namespace, false)
+		}
+	case *publishNamespaceCancel:
+		if ends = true; !s.p.NamespaceRequestID {
+			to = c.callOf(kindPublishNamespace, m.Namespace, true)
+		}
+	case *unsubscribeNamespace:
+		to, ends = c.callOf(kindSubscribeNamespace, m.Prefix, false), true
+	default:
+		return violated(CodeProtocolViolation, "%T on the control stream", m)
+	}
+	switch {
+	case to == nil:
+		return nil
+	case ends:
+		to.leave()
+		return nil
+	}
+	if err := to.identify(m); err != nil {
+		return err
+	}
+	select {
+	case to.inbox <- m:
+		return nil
+	default:
+		return violated(CodeTooManyRequests, "request %d has %d unread messages", to.id, inboxSize)
+	}
+}
+
+// admitUpdate takes the id of an update, which is one of the sequence.
+func (c *control) admitUpdate(m *requestUpdate) error {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.RequestID != s.peerNext {
+		return violated(CodeInvalidRequestID, "request id %d comes after %d", m.RequestID, s.peerNext)
+	}
+	s.peerNext += 2
+	return nil
+}
+
+// callOf returns the request that a message names by its namespace.
+func (c *control) callOf(kind requestKind, path moq.Path, ours bool) *call {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.calls {
+		if v.kind == kind && v.ours == ours && v.path == path {
+			return v
+		}
+	}
+	return nil
+}
+
+// raise takes MAX_REQUEST_ID.
+func (s *session) raise(limit uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit <= s.maxID {
+		return violated(CodeProtocolViolation, "MAX_REQUEST_ID %d after %d", limit, s.maxID)
+	}
+	s.maxID = limit
+	close(s.raised)
+	s.raised = make(chan struct{})
+	return nil
+}
+
+// grant allows the peer one more request for each that has ended, in steps.
+func (c *control) grant() {
+	c.mu.Lock()
+	c.open++
+	if c.open < firstGrant/4 {
+		c.mu.Unlock()
+		return
+	}
+	c.granted += 2 * c.open
+	c.open = 0
+	m := &maxRequestID{RequestID: c.granted}
+	c.mu.Unlock()
+	c.out.Send(m.append(nil, c.s.p))
+}
+
+// blocked tells the peer, once a limit, that we have no request left.
+func (c *control) blocked(limit uint64) {
+	c.mu.Lock()
+	told := c.told == limit+1
+	c.told = limit + 1
+	c.mu.Unlock()
+	if !told {
+		m := &requestsBlocked{MaxRequestID: limit}
+		c.out.Send(m.append(nil, c.s.p))
+	}
+}
+
+// Goaway implements dialect.Peer.
+func (s *session) Goaway(_ context.Context, uri string, timeout time.Duration) error {
+	m := &goaway{URI: uri, Timeout: timeout}
+	b, err := encode(nil, s.p, m)
+	if err != nil {
+		return err
+	}
+	s.control.out.Send(b)
+	return nil
+}
+
+// afterTimeout withdraws a request of ours that gets no answer.
+func (s *session) afterTimeout(c *call) *time.Timer {
+	return time.AfterFunc(s.cfg.RequestTimeout, func() {
+		if c.st != nil {
+			c.st.CancelRead(s.reset(moq.ErrTimeout))
+		}
+		c.leave()
+	})
+}

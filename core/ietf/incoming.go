@@ -1,0 +1,364 @@
+package ietf
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// An incoming is one of our subscriptions: a track that the peer feeds.
+type incoming struct {
+	s     *session
+	track *moq.Track
+	name  moq.FullTrackName
+
+	// of the request loop
+	c    *call
+	sent parameters
+
+	// guarded by s.mu
+	queued  bool // in s.wanted
+	over    bool
+	bound   bool // the alias is known
+	alias   uint64
+	info    moq.TrackInfo
+	streams map[*uniStream]struct{}
+	came    uint64 // streams that have come
+	done    bool   // PUBLISH_DONE has come
+	count   uint64 // streams that there will have been
+	known   bool   // count is known
+	why     *moq.Error
+	timer   *time.Timer
+}
+
+// Track implements route.Source: a peer's tracks exist with us once wanted.
+func (s *session) Track(moq.FullTrackName) *moq.Track { return nil }
+
+// Want implements route.Source.
+func (s *session) Want(t *moq.Track) {
+	s.mu.Lock()
+	if s.released {
+		s.mu.Unlock()
+		s.giveUp(t)
+		return
+	}
+	in := s.byTrack[t]
+	if ended, _ := t.Ended(); ended && in == nil {
+		s.mu.Unlock()
+		return
+	}
+	if in == nil {
+		rel, ok := s.home.Relative(t.Name().Path)
+		if !ok {
+			s.mu.Unlock()
+			t.Fail(moq.Errorf(moq.CodeNotFound, "%q is no name of this session", t.Name()))
+			return
+		}
+		in = &incoming{s: s, track: t, streams: map[*uniStream]struct{}{}}
+		in.name = moq.FullTrackName{Path: rel, Name: t.Name().Name}
+		s.byTrack[t] = in
+	}
+	if !in.queued && !in.over && !s.closing {
+		in.queued = true
+		s.wanted = append(s.wanted, in)
+		if !s.requesting {
+			s.requesting = s.group.Go(s.request)
+		}
+	}
+	s.mu.Unlock()
+}
+
+// request makes the requests that are wanted, one after the other and in the
+// order of names.
+func (s *session) request() {
+	for {
+		s.mu.Lock()
+		if len(s.wanted) == 0 || s.closing {
+			s.requesting = false
+			s.mu.Unlock()
+			return
+		}
+		first := slices.MinFunc(s.wanted, func(a, b *incoming) int { return a.track.Name().Compare(b.track.Name()) })
+		s.wanted = slices.DeleteFunc(s.wanted, func(in *incoming) bool { return in == first })
+		first.queued = false
+		over := first.over
+		s.mu.Unlock()
+		if over {
+			continue
+		}
+		if err := first.advance(); err != nil && !isConn(err) {
+			s.endIncoming(first, s.fromWire(err))
+		}
+	}
+}
+
+// advance does the next step of a subscription. Who wants the info only is
+// likely to want the rest next, and there are peers that answer no
+// TRACK_STATUS: so it is subscribed at once.
+func (in *incoming) advance() error {
+	s := in.s
+	d := in.track.Demand()
+	if d.Readers == 0 {
+		return nil
+	}
+	want := parametersOf(d)
+	if in.c == nil {
+		if group, ok := in.track.Resume(); ok {
+			want.Filter = some(locationFilter{Type: filterAbsoluteStart, Start: moq.Location{Group: group}})
+		}
+		in.sent = want
+		c, err := s.open(kindSubscribe, func(id uint64) message {
+			return &subscribe{RequestID: id, Name: in.name, Params: want}
+		})
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		in.c = c
+		over := in.over
+		s.mu.Unlock()
+		if over {
+			c.withdraw(&unsubscribe{RequestID: c.id})
+			return nil
+		}
+		s.group.Go(in.respond)
+		return nil
+	}
+	if want.SubscriberPriority == in.sent.SubscriberPriority {
+		return nil
+	}
+	in.sent.SubscriberPriority = want.SubscriberPriority
+	return in.update()
+}
+
+// update tells the peer another priority.
+func (in *incoming) update() error {
+	s := in.s
+	id := uint64(0)
+	for {
+		s.mu.Lock()
+		if !s.p.MaxRequestID || s.nextID < s.maxID {
+			id = s.nextID
+			s.nextID += 2
+			s.mu.Unlock()
+			break
+		}
+		s.mu.Unlock()
+		return nil // no request is left: the priority is not worth waiting for
+	}
+	m := &requestUpdate{Of: kindSubscribe, RequestID: id, ExistingID: in.c.id}
+	m.Params.SubscriberPriority = in.sent.SubscriberPriority
+	if s.p.InlineFields {
+		m.Params.Filter, m.Params.Forward = some(locationFilter{Type: filterAbsoluteStart}), some(true)
+	}
+	in.c.send(m)
+	return nil
+}
+
+// respond reads what the peer says of a subscription until it ends.
+func (in *incoming) respond() {
+	err := in.responses()
+	switch {
+	case err == nil, isConn(err): // teardown decides
+	case isViolation(err):
+		in.s.Close(err)
+	default:
+		in.s.endIncoming(in, in.s.fromWire(err))
+	}
+}
+
+func (in *incoming) responses() error {
+	s := in.s
+	m, err := in.c.answer()
+	if err != nil {
+		return err
+	}
+	ok, is := m.(*subscribeOK)
+	if !is {
+		return violated(CodeProtocolViolation, "%T answers SUBSCRIBE", m)
+	}
+	info := s.p.info(ok.Properties, &ok.Params)
+	if err := in.bind(ok.TrackAlias, info); err != nil {
+		return err
+	}
+	if _, known := in.track.Info(); !known {
+		in.track.SetInfo(info)
+	}
+	return in.c.wait(true, func(m message) error {
+		switch m := m.(type) {
+		case *publishDone:
+			in.published(m)
+		case *requestOK, *requestError: // of an update
+		case *publishStateNotify:
+		default:
+			return violated(CodeProtocolViolation, "%T of a subscription", m)
+		}
+		return nil
+	})
+}
+
+// bind makes the alias known: streams that came before it go on.
+func (in *incoming) bind(alias uint64, info moq.TrackInfo) error {
+	s := in.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other := s.aliases[alias]; other != nil && other != in {
+		return violated(CodeDuplicateTrackAlias, "track alias %d is in use", alias)
+	}
+	if in.over {
+		return nil
+	}
+	in.alias, in.bound, in.info = alias, true, info
+	s.aliases[alias] = in
+	for _, wake := range s.parked[alias] {
+		close(wake)
+	}
+	delete(s.parked, alias)
+	return nil
+}
+
+// published takes PUBLISH_DONE. Streams may still be under way: the track ends
+// when as many have come as the peer says, or when none has for a while.
+func (in *incoming) published(m *publishDone) {
+	s := in.s
+	s.mu.Lock()
+	in.done, in.count, in.known = true, m.StreamCount, m.StreamCount < s.p.StreamCount
+	if e := s.p.doneFailure(m); e.Code != moq.CodeClosed {
+		in.why = e
+	}
+	if !in.over && !s.closing && in.timer == nil {
+		in.timer = time.AfterFunc(s.cfg.Limits.ParkTime, in.graceOver)
+	}
+	s.mu.Unlock()
+	in.checkEnd()
+}
+
+func (in *incoming) graceOver() {
+	s := in.s
+	s.mu.Lock()
+	if in.over || s.closing {
+		s.mu.Unlock()
+		return
+	}
+	if len(in.streams) > 0 {
+		in.timer.Reset(s.cfg.Limits.ParkTime)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	in.finish()
+}
+
+func (in *incoming) checkEnd() {
+	s := in.s
+	s.mu.Lock()
+	end := in.done && in.known && !in.over && !s.closing && len(in.streams) == 0 && in.came >= in.count
+	s.mu.Unlock()
+	if end {
+		in.finish()
+	}
+}
+
+// finish ends the track as the peer has.
+func (in *incoming) finish() {
+	if in.why == nil {
+		final := uint64(0)
+		if l, ok := in.track.Largest(); ok {
+			final = l.Group + 1
+		}
+		in.track.Finish(final)
+	}
+	in.s.endIncoming(in, in.why)
+}
+
+// endIncoming forgets a subscription and fails its track with why, if that is
+// not nil.
+func (s *session) endIncoming(in *incoming, why *moq.Error) {
+	s.mu.Lock()
+	if in.over || s.closing {
+		s.mu.Unlock()
+		return
+	}
+	in.over = true
+	if in.timer != nil {
+		in.timer.Stop()
+	}
+	s.mu.Unlock()
+	if why != nil {
+		in.track.Fail(why) // before it is forgotten: it must not be wanted anew
+	}
+	s.mu.Lock()
+	delete(s.byTrack, in.track)
+	if in.bound && s.aliases[in.alias] == in {
+		delete(s.aliases, in.alias)
+	}
+	streams := make([]*uniStream, 0, len(in.streams))
+	for u := range in.streams {
+		streams = append(streams, u)
+	}
+	c, done := in.c, in.done
+	s.mu.Unlock()
+	for _, u := range streams {
+		u.CancelRead(s.reset(moq.ErrCanceled))
+	}
+	switch {
+	case c == nil:
+	case done:
+		c.finish()
+		c.leave()
+		c.forget()
+	default:
+		c.leave()
+		c.withdraw(&unsubscribe{RequestID: c.id})
+	}
+}
+
+// Drop implements route.Source.
+func (s *session) Drop(t *moq.Track) {
+	s.mu.Lock()
+	in := s.byTrack[t]
+	s.mu.Unlock()
+	if in != nil {
+		s.endIncoming(in, nil)
+	}
+}
+
+// TrackInfo implements dialect.Peer.
+func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.TrackInfo, error) {
+	rel, ok := s.home.Relative(name.Path)
+	if !ok {
+		return moq.TrackInfo{}, moq.Errorf(moq.CodeNotFound, "%q is no name of this session", name)
+	}
+	c, err := s.open(kindTrackStatus, func(id uint64) message {
+		m := &trackStatus{RequestID: id, Name: moq.FullTrackName{Path: rel, Name: name.Name}}
+		m.Params.Filter = some(locationFilter{Type: filterLargestObject})
+		return m
+	})
+	if err != nil {
+		return moq.TrackInfo{}, err
+	}
+	defer context.AfterFunc(ctx, c.leave)()
+	defer c.finish()
+	defer c.forget()
+	m, err := c.answer()
+	if err != nil {
+		return moq.TrackInfo{}, s.fromWire(err)
+	}
+	answer, is := m.(*requestOK)
+	if !is {
+		return moq.TrackInfo{}, moq.Errorf(moq.CodeMalformed, "%T answers TRACK_STATUS", m)
+	}
+	return s.p.info(answer.Properties, &answer.Params), nil
+}
+
+// Publish implements dialect.Peer.
+func (s *session) Publish(context.Context, *moq.Track) error {
+	return moq.Errorf(moq.CodeUnsupported, "PUBLISH is not sent")
+}
+
+// Probe implements dialect.Peer.
+func (s *session) Probe(context.Context) (*moq.ProbeReader, error) {
+	return nil, moq.Errorf(moq.CodeUnsupported, "%s has no PROBE", s.p.Token)
+}

@@ -1,0 +1,106 @@
+package ietf
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// properties returns what is said of a track: as it came, or made of the info.
+func (p *Profile) properties(info moq.TrackInfo) []moq.Property {
+	if info.Properties != nil {
+		return info.Properties
+	}
+	props := []moq.Property{
+		{Type: propPublisherPriority, Int: uint64(255 - info.Priority)},
+		{Type: propGroupOrder, Int: orderNumber(info.Order)},
+	}
+	if info.MaxAge > 0 {
+		props = append(props, moq.Property{Type: propMaxCacheDuration, Int: milliseconds(info.MaxAge)})
+	}
+	if info.Timescale > 0 {
+		props = append(props, moq.Property{Type: propTimescale, Int: info.Timescale})
+	}
+	slices.SortFunc(props, byType)
+	return props
+}
+
+// info returns what properties and parameters say of a track.
+func (p *Profile) info(props []moq.Property, params *parameters) moq.TrackInfo {
+	info := moq.TrackInfo{Properties: props, Priority: 255 - defaultPriority, Order: moq.Ascending}
+	if info.Properties == nil {
+		info.Properties = []moq.Property{}
+	}
+	if x, ok := lookup(props, p, propPublisherPriority); ok {
+		info.Priority = 255 - uint8(min(x, 255))
+	}
+	if x, ok := lookup(props, p, propGroupOrder); ok && x == orderDescending || params.GroupOrder.has && params.GroupOrder.v == moq.Descending {
+		info.Order = moq.Descending
+	}
+	if x, ok := lookup(props, p, propMaxCacheDuration); ok {
+		info.MaxAge = duration(x)
+	}
+	if x, ok := lookup(props, p, propTimescale); ok {
+		info.Timescale = x
+	}
+	return info
+}
+
+// patience is how long a late group is still sent to a subscriber that states
+// no delivery timeout: the drafts have no such limit, and no queue is endless.
+const patience = 10 * time.Second
+
+// subscription returns what a subscriber asks for; an absent value is taken
+// from what it has asked for before.
+func (m *parameters) subscription(s moq.Subscription) moq.Subscription {
+	if m.SubscriberPriority.has {
+		s.Priority = 255 - m.SubscriberPriority.v
+	}
+	if m.GroupOrder.has {
+		s.Order = m.GroupOrder.v
+	}
+	if m.Forward.has {
+		s.Paused = !m.Forward.v
+	}
+	if t := m.SubgroupDeliveryTimeout.or(m.ObjectDeliveryTimeout.v); t > 0 {
+		s.MaxLatency = t
+	}
+	if !m.Filter.has {
+		return s
+	}
+	f := m.Filter.v
+	s.Ends = false
+	switch f.Type {
+	case filterNextGroup:
+		s.From = moq.FromNext
+	case filterAbsoluteStart, filterAbsoluteRange:
+		s.From, s.Start = moq.FromAbsolute, f.Start
+	default:
+		// The current group is replayed from its first object: a subscriber of
+		// the largest one gets more than it must, and never half a group.
+		s.From = moq.FromLatest
+	}
+	if f.Type == filterAbsoluteRange {
+		s.Ends, s.End = true, moq.Location{Group: f.EndGroup, Object: f.EndObject.or(math.MaxUint64)}
+	}
+	return s
+}
+
+// parametersOf returns what we ask for.
+func parametersOf(d moq.Demand) parameters {
+	m := parameters{
+		SubscriberPriority: some(255 - d.Priority),
+		GroupOrder:         some(d.Order),
+		Forward:            some(true),
+		Filter:             some(locationFilter{Type: filterLargestObject}),
+	}
+	if d.From == moq.FromAbsolute {
+		m.Filter.v = locationFilter{Type: filterAbsoluteStart, Start: d.Start}
+		if d.Ends {
+			m.Filter.v.Type, m.Filter.v.EndGroup = filterAbsoluteRange, d.End.Group
+		}
+	}
+	return m
+}

@@ -1,0 +1,352 @@
+package ietf
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/route"
+)
+
+// announceBatch is how many changes are taken at a time.
+const announceBatch = 64
+
+// publishNamespace serves a PUBLISH_NAMESPACE: the namespace and all below it
+// are the peer's until it withdraws.
+func (c *call) publishNamespace(m *publishNamespace) error {
+	s := c.s
+	c.setPath(m.Namespace)
+	s.mu.Lock()
+	importing := s.importing
+	told := s.askedFor(m.Namespace)
+	s.mu.Unlock()
+	if !importing && len(told) == 0 {
+		return refused(requestUninterested, "nothing is published here")
+	}
+	for _, a := range told {
+		a.report(m.Namespace, c, true)
+		defer a.report(m.Namespace, c, false)
+	}
+	if !s.budget.Announcements.Take() {
+		return moq.Errorf(moq.CodeTooMany, "more than %d namespaces", s.cfg.Limits.Announcements)
+	}
+	defer s.budget.Announcements.Release()
+	if importing {
+		if err := s.enter(m.Namespace, c); err != nil {
+			return err
+		}
+	}
+	c.send(&requestOK{To: kindPublishNamespace, RequestID: c.id})
+	err := c.wait(true, func(m message) error {
+		if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
+			c.send(&requestOK{To: kindUpdate, RequestID: u.RequestID})
+			return nil
+		}
+		return violated(CodeProtocolViolation, "%T on a PUBLISH_NAMESPACE", m)
+	})
+	if importing && s.ctx.Err() == nil {
+		s.withdrawn(m.Namespace, c)
+	}
+	c.finish()
+	return err
+}
+
+// An asked is a SUBSCRIBE_NAMESPACE of ours that is answered with requests.
+type asked struct {
+	prefix moq.Path
+	report report
+}
+
+// A report is told of a namespace that the request by has brought, or taken
+// back. Requests are served at once: what a later one has brought, an earlier
+// one cannot take back.
+type report func(path moq.Path, by *call, active bool)
+
+// askedFor returns who wants to be told of a namespace. s.mu is held.
+func (s *session) askedFor(ns moq.Path) []*asked {
+	var told []*asked
+	for _, a := range s.asked {
+		if _, ok := ns.Under(a.prefix); ok {
+			told = append(told, a)
+		}
+	}
+	return told
+}
+
+func (c *call) setPath(p moq.Path) {
+	c.s.mu.Lock()
+	c.path = p
+	c.s.mu.Unlock()
+}
+
+// An entry is a namespace of the peer that is published in the home view.
+type entry struct {
+	pub *route.Publication
+	by  *call
+}
+
+// enter publishes a namespace of the peer in the home view. It replaces what
+// an earlier request has entered.
+func (s *session) enter(ns moq.Path, by *call) error {
+	s.mu.Lock()
+	old, had := s.imports[ns]
+	delete(s.imports, ns)
+	s.mu.Unlock()
+	if had {
+		old.pub.End()
+	}
+	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: true}, s)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.imports[ns] = entry{pub, by}
+	return nil
+}
+
+// withdrawn takes back what a request has entered.
+func (s *session) withdrawn(ns moq.Path, by *call) {
+	s.mu.Lock()
+	e, had := s.imports[ns]
+	had = had && e.by == by
+	if had {
+		delete(s.imports, ns)
+	}
+	s.mu.Unlock()
+	if had {
+		e.pub.End()
+	}
+}
+
+// subscribeNamespace serves a SUBSCRIBE_NAMESPACE: it tells of every namespace
+// below a prefix, until the peer withdraws.
+func (c *call) subscribeNamespace(m *subscribeNamespace) error {
+	s := c.s
+	c.setPath(m.Prefix)
+	if !s.budget.Watches.Take() {
+		return moq.Errorf(moq.CodeTooMany, "more than %d namespace subscriptions", s.cfg.Limits.Watches)
+	}
+	defer s.budget.Watches.Release()
+	reader, err := s.home.Watch(m.Prefix, 0, nil)
+	if err != nil {
+		return err
+	}
+	c.send(&requestOK{To: kindSubscribeNamespace, RequestID: c.id})
+	ctx, cancel := context.WithCancel(s.ctx)
+	told := make(chan struct{})
+	s.group.Go(func() {
+		defer close(told)
+		if s.p.NamespaceMessages {
+			c.tell(ctx, m.Prefix, reader)
+		} else {
+			s.offer(ctx, reader)
+		}
+	})
+	err = c.wait(s.p.FinCancelsNamespace, func(m message) error {
+		if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
+			c.send(&requestError{To: kindUpdate, RequestID: u.RequestID, Code: s.p.requestNumber(kindUpdate, requestNotSupported), Reason: "the prefix cannot be changed"})
+			return nil
+		}
+		return violated(CodeProtocolViolation, "%T on a SUBSCRIBE_NAMESPACE", m)
+	})
+	cancel()
+	reader.Close()
+	<-told
+	c.finish()
+	return err
+}
+
+// tell sends NAMESPACE and NAMESPACE_DONE.
+func (c *call) tell(ctx context.Context, prefix moq.Path, reader *route.AnnounceReader) {
+	for a, err := range reader.All(ctx) {
+		if err != nil {
+			return
+		}
+		suffix, _ := a.Path.Under(prefix)
+		switch a.Change {
+		case route.Active:
+			c.send(&namespace{Suffix: suffix})
+		case route.Ended:
+			c.send(&namespaceDone{Suffix: suffix})
+		case route.Replaced:
+			c.send(&namespaceDone{Suffix: suffix})
+			c.send(&namespace{Suffix: suffix})
+		}
+	}
+}
+
+// export offers everything of the home view to a server, which has not asked
+// for it.
+func (s *session) export() {
+	reader, err := s.home.Watch("", 0, nil)
+	if err != nil {
+		return
+	}
+	defer reader.Close()
+	s.offer(s.ctx, reader)
+}
+
+// offer makes a PUBLISH_NAMESPACE of each announcement, and withdraws it with
+// its end.
+func (s *session) offer(ctx context.Context, reader *route.AnnounceReader) {
+	live := map[moq.Path]*call{}
+	end := func(p moq.Path) {
+		if c := live[p]; c != nil {
+			delete(live, p)
+			c.leave()
+			c.withdraw(&publishNamespaceDone{RequestID: c.id, Namespace: p})
+		}
+	}
+	defer func() {
+		for p := range live {
+			end(p)
+		}
+	}()
+	for a, err := range reader.All(ctx) {
+		if err != nil {
+			return
+		}
+		if a.Change != route.Active {
+			end(a.Path)
+		}
+		if a.Change == route.Ended || live[a.Path] != nil {
+			continue
+		}
+		c, err := s.open(kindPublishNamespace, func(id uint64) message {
+			return &publishNamespace{RequestID: id, Namespace: a.Path}
+		})
+		if err != nil {
+			return
+		}
+		c.setPath(a.Path)
+		live[a.Path] = c
+		s.group.Go(func() { // refused or not, it is the peer's business
+			if _, err := c.answer(); err == nil {
+				_ = c.wait(true, func(message) error { return nil })
+			} else if isViolation(err) {
+				s.Close(err)
+			}
+		})
+	}
+}
+
+// Import implements dialect.Peer: what the peer publishes is entered into the
+// home view. A server is told by its clients; a client asks.
+func (s *session) Import() {
+	s.mu.Lock()
+	again := s.importing
+	s.importing = true
+	s.mu.Unlock()
+	if again || s.role != dialect.Client {
+		return
+	}
+	s.group.Go(func() {
+		err := s.namespaces("", func(path moq.Path, by *call, active bool) {
+			if active {
+				_ = s.enter(path, by)
+			} else {
+				s.withdrawn(path, by)
+			}
+		})
+		if isViolation(err) {
+			s.Close(err)
+		}
+	})
+}
+
+// namespaces asks for the namespaces below a prefix and reports each change
+// until the request or the session ends.
+func (s *session) namespaces(prefix moq.Path, report report) error {
+	c, err := s.open(kindSubscribeNamespace, func(id uint64) message {
+		return &subscribeNamespace{RequestID: id, Prefix: prefix, Options: wantNamespace}
+	})
+	if err != nil {
+		return err
+	}
+	return s.readNamespaces(c, prefix, report)
+}
+
+func (s *session) readNamespaces(c *call, prefix moq.Path, report report) error {
+	if _, err := c.answer(); err != nil {
+		return err
+	}
+	return c.wait(true, func(m message) error {
+		switch m := m.(type) {
+		case *namespace:
+			report(prefix.Join(m.Suffix), c, true)
+		case *namespaceDone:
+			report(prefix.Join(m.Suffix), c, false)
+		case *requestOK, *requestError, *publishSkipped:
+		default:
+			return violated(CodeProtocolViolation, "%T on a SUBSCRIBE_NAMESPACE", m)
+		}
+		return nil
+	})
+}
+
+// Announced implements dialect.Peer.
+func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.AnnounceReader, error) {
+	view := route.NewMux(route.Config{Linger: -1}).View(route.Scope{})
+	reader, err := view.Watch("", 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	var pubsMu sync.Mutex
+	pubs := map[moq.Path]entry{}
+	report := func(path moq.Path, by *call, active bool) {
+		pubsMu.Lock()
+		defer pubsMu.Unlock()
+		old, had := pubs[path]
+		if !active && old.by != by {
+			return
+		}
+		if delete(pubs, path); had {
+			old.pub.End()
+		}
+		if !active {
+			return
+		}
+		if pub, err := view.Publish(path, route.Route{Hops: []uint64{0}, Prefix: true}, s); err == nil {
+			pubs[path] = entry{pub, by}
+		}
+	}
+	a := &asked{prefix: prefix, report: report}
+	if !s.p.NamespaceMessages {
+		s.mu.Lock()
+		s.asked = append(s.asked, a)
+		s.mu.Unlock()
+	}
+	c, err := s.open(kindSubscribeNamespace, func(id uint64) message {
+		return &subscribeNamespace{RequestID: id, Prefix: prefix, Options: wantNamespace}
+	})
+	if err != nil {
+		reader.Close()
+		return nil, s.fromWire(err)
+	}
+	unhook := context.AfterFunc(ctx, func() { reader.Fail(context.Cause(ctx)) })
+	reader.OnEnd(func() {
+		unhook()
+		s.mu.Lock()
+		s.asked = slices.DeleteFunc(s.asked, func(b *asked) bool { return a == b })
+		s.mu.Unlock()
+		c.leave()
+		c.withdraw(&unsubscribeNamespace{Prefix: prefix})
+	})
+	started := s.group.Go(func() {
+		err := s.readNamespaces(c, prefix, report)
+		switch {
+		case isViolation(err):
+			s.Close(err)
+		case err == nil:
+			err = moq.ErrClosed
+		}
+		reader.Fail(err)
+	})
+	if !started {
+		reader.Fail(moq.ErrClosed)
+	}
+	return reader, nil
+}

@@ -1,0 +1,269 @@
+package ietf
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/route"
+	"github.com/moqtgo/moqt/core/wire"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// A session is one moq-transport session: both roles at once. It implements
+// dialect.Peer.
+type session struct {
+	conn    quic.Connection
+	p       *Profile
+	role    dialect.Role
+	cfg     *dialect.Config
+	home    *route.View
+	budget  *dialect.Budget
+	group   *dialect.Group
+	runner  *dialect.Runner
+	egress  *dialect.Egress
+	control *control
+	ctx     context.Context
+	done    chan struct{} // closed when everything has ended
+
+	mu         sync.Mutex
+	closing    bool
+	released   bool // teardown has given up the tracks
+	importing  bool
+	calls      map[uint64]*call // live requests by id, of both sides: their parity differs
+	nextID     uint64           // of our next request
+	maxID      uint64           // the first id that the peer does not allow us
+	peerNext   uint64           // the id that the peer must draw next; with MaxRequestID
+	peerIDs    map[uint64]struct{}
+	raised     chan struct{} // closed when maxID grows
+	nextAlias  uint64
+	byTrack    map[*moq.Track]*incoming
+	aliases    map[uint64]*incoming
+	parked     map[uint64][]chan struct{} // streams that wait for an alias
+	served     map[uint64]*serving        // subscriptions of the peer by request id
+	fetches    map[uint64]*fetching       // fetches of ours by request id
+	wanted     []*incoming
+	requesting bool
+	imports    map[moq.Path]entry
+	asked      []*asked // what we have asked to be told of, where the answers are requests
+}
+
+func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.Config, home *route.View) *session {
+	s := &session{
+		conn: c, p: p, role: role, cfg: cfg,
+		budget: dialect.NewBudget(&cfg.Limits), group: dialect.NewGroup(),
+		ctx: c.Context(), done: make(chan struct{}),
+		calls: map[uint64]*call{}, peerIDs: map[uint64]struct{}{}, raised: make(chan struct{}),
+		byTrack: map[*moq.Track]*incoming{}, aliases: map[uint64]*incoming{},
+		parked: map[uint64][]chan struct{}{}, served: map[uint64]*serving{}, fetches: map[uint64]*fetching{},
+		imports: map[moq.Path]entry{},
+	}
+	if role == dialect.Server {
+		s.nextID = 1
+	} else {
+		s.peerNext = 1
+	}
+	s.home = home.With(s)
+	s.runner = dialect.NewRunner(s.group)
+	s.egress = dialect.NewEgress(c, s.runner, s.group, &form{s: s}, cfg)
+	return s
+}
+
+// start begins to serve the peer.
+func (s *session) start() {
+	context.AfterFunc(s.ctx, s.teardown)
+	s.group.Go(s.control.read)
+	s.group.Go(s.acceptStreams)
+	s.group.Go(s.acceptData)
+	if s.conn.State().Datagrams {
+		s.group.Go(s.receiveDatagrams)
+	}
+	if s.role == dialect.Client {
+		s.group.Go(s.export)
+	}
+	if s.cfg.Import {
+		s.Import()
+	}
+}
+
+// teardown runs once, when the connection has ended.
+func (s *session) teardown() {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	s.group.Close()
+	s.group.Wait() // writers of groups have left: another source may go on
+	s.egress.Close()
+	now := time.Now()
+	s.mu.Lock()
+	pubs := s.imports
+	s.imports = nil
+	s.mu.Unlock()
+	for _, e := range pubs {
+		if cleanEnd(context.Cause(s.ctx)) {
+			e.pub.End()
+		} else {
+			e.pub.Lose(now)
+		}
+	}
+	s.mu.Lock()
+	s.released = true
+	tracks := make([]*moq.Track, 0, len(s.byTrack))
+	for t := range s.byTrack {
+		tracks = append(tracks, t)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(tracks, func(a, b *moq.Track) int { return a.Name().Compare(b.Name()) })
+	for _, t := range tracks {
+		s.giveUp(t)
+	}
+	close(s.done)
+}
+
+// cleanEnd reports whether a session was closed with code 0.
+func cleanEnd(err error) bool {
+	var conn *quic.ConnError
+	return errors.As(err, &conn) && conn.Err == nil && conn.Code == 0
+}
+
+// giveUp leaves a track to its next source, or fails it.
+func (s *session) giveUp(t *moq.Track) {
+	if !s.home.Mux().Release(t, s) {
+		t.Fail(&moq.Error{Code: moq.CodeDropped, Reason: "the session ended", Err: context.Cause(s.ctx)})
+	}
+}
+
+// Wait returns when the session has ended, with the reason.
+func (s *session) Wait() error {
+	<-s.done
+	return context.Cause(s.ctx)
+}
+
+// Close ends the session: with NO_ERROR for nil.
+func (s *session) Close(err error) {
+	if err == nil {
+		_ = s.conn.CloseWithError(0, "")
+		return
+	}
+	text := err.Error()
+	_ = s.conn.CloseWithError(sessionCode(err), text[:min(len(text), 1024)])
+}
+
+// acceptStreams accepts the peer's bidirectional streams: a request each. In
+// drafts with a ControlStream that is SUBSCRIBE_NAMESPACE, where at all.
+func (s *session) acceptStreams() {
+	for {
+		st, err := s.conn.AcceptStream(s.ctx)
+		if err != nil {
+			return
+		}
+		c := s.newCall(st)
+		if !s.group.Go(c.serveStream) {
+			return
+		}
+	}
+}
+
+// serveStream reads the request of a stream and serves it.
+func (c *call) serveStream() {
+	s := c.s
+	timer := time.AfterFunc(s.cfg.Limits.HeaderTime, func() { c.st.CancelRead(s.reset(moq.ErrTimeout)) })
+	m, err := readMessage(c.in, s.p)
+	timer.Stop()
+	if err == nil {
+		err = s.admit(c, m)
+	}
+	if err != nil {
+		if isViolation(err) {
+			s.Close(err)
+		}
+		c.st.CancelWrite(s.reset(err))
+		c.st.CancelRead(s.reset(err))
+		return
+	}
+	c.serve(m)
+}
+
+// admit checks the id of a request and notes it.
+func (s *session) admit(c *call, m message) error {
+	id, kind, ok := opens(m)
+	if !ok {
+		return violated(CodeProtocolViolation, "%T opens no request", m)
+	}
+	if s.p.ControlStream && c.st != nil && kind != kindSubscribeNamespace {
+		return violated(CodeProtocolViolation, "%T has no stream of its own", m)
+	}
+	c.id, c.kind = id, kind
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, seen := s.peerIDs[id]
+	switch {
+	case id%2 != s.peerNext%2, seen:
+		return violated(CodeInvalidRequestID, "request id %d", id)
+	case s.p.MaxRequestID && id != s.peerNext:
+		return violated(CodeInvalidRequestID, "request id %d comes after %d", id, s.peerNext)
+	case len(s.peerIDs) >= maxRequestsSeen:
+		return violated(CodeTooManyRequests, "more than %d requests", maxRequestsSeen)
+	}
+	if s.p.MaxRequestID {
+		s.peerNext += 2
+	} else {
+		s.peerIDs[id] = struct{}{}
+	}
+	s.calls[id] = c
+	return nil
+}
+
+// maxRequestsSeen bounds the ids of one session that are remembered.
+const maxRequestsSeen = 1 << 20
+
+// serve runs a request of the peer. The type of its error decides: a violation
+// closes the session, any other refuses the request.
+func (c *call) serve(m message) {
+	var err error
+	switch m := m.(type) {
+	case *subscribe:
+		err = c.subscribe(m)
+	case *fetch:
+		err = c.fetch(m)
+	case *trackStatus:
+		err = c.trackStatus(m)
+	case *publishNamespace:
+		err = c.publishNamespace(m)
+	case *subscribeNamespace:
+		err = c.subscribeNamespace(m)
+	default:
+		err = moq.Errorf(moq.CodeUnsupported, "%T is not served here", m)
+	}
+	switch {
+	case err == nil:
+	case isViolation(err):
+		c.s.Close(err)
+	default:
+		c.reject(err)
+	}
+	c.forget()
+}
+
+func isConn(err error) bool {
+	var conn *quic.ConnError
+	return errors.As(err, &conn)
+}
+
+// timeout bounds a step by d; context.Cause says why it ended.
+func (s *session) timeout(ctx context.Context, d time.Duration, why string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, moq.Errorf(moq.CodeTimeout, "%s", why))
+}
+
+var errGone = moq.Errorf(moq.CodeCanceled, "the request was withdrawn")
+
+// newCall returns the call of a stream that the peer opened.
+func (s *session) newCall(st quic.Stream) *call {
+	c := &call{s: s, st: st, in: wire.NewStream(s.p.Varint, st), gone: make(chan struct{})}
+	c.out = dialect.NewOutbox(s.runner, 1<<32, st)
+	return c
+}
