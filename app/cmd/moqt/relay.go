@@ -188,12 +188,22 @@ func (c *relayCmd) listen(addr string, tlsConf *tls.Config, conf *quic.Config) (
 	if err != nil {
 		return nil, nil, err
 	}
-	ln, err := quicgo.Listen(addr, tlsConf, conf)
-	if err != nil && host == "::" {
-		if v4, err4 := quicgo.Listen(net.JoinHostPort("0.0.0.0", port), tlsConf, conf); err4 == nil {
-			host, ln, err = "0.0.0.0", v4, nil
+	for try := 0; ; try++ {
+		ln, tcp, err := listenBoth(host, port, tlsConf, conf)
+		if err != nil && host == "::" {
+			if ln4, tcp4, err4 := listenBoth("0.0.0.0", port, tlsConf, conf); err4 == nil {
+				return ln4, tcp4, nil
+			}
+		}
+		// A UDP port that is free need not be so in TCP.
+		if err == nil || port != "0" || try == 10 {
+			return ln, tcp, err
 		}
 	}
+}
+
+func listenBoth(host, port string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, net.Listener, error) {
+	ln, err := quicgo.Listen(net.JoinHostPort(host, port), tlsConf, conf)
 	if err != nil {
 		return nil, nil, err
 	}
