@@ -203,6 +203,24 @@ func TestOddLengths(t *testing.T) {
 		require.NoError(t, r.Close())
 		assert.Equal(t, row.m, m)
 	}
+	// As the npm package @moq/net 0.3.4 writes them.
+	for hex, want := range map[string]message{
+		"030012000101610176051001107f01000102130100": &subscribe{Name: short, Params: parameters{
+			Forward: some(true), SubscriberPriority: some[uint8](127), GroupOrder: some(moq.Descending),
+			Filter: some(locationFilter{}), IncludeProperties: some(false),
+		}},
+		"04000d0701090305812c08cf42401a02": &subscribeOK{
+			TrackAlias: 7, Params: parameters{LargestObject: some(loc(5, 300))},
+			Properties: []moq.Property{numeric(propTimescale, 1_000_000), numeric(propGroupOrder, 2)},
+		},
+	} {
+		got, err := readMessage(streamOf(&p, unhex(t, hex)), &p)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.Equal(t, unhex(t, hex), want.append(nil, &p))
+		_, err = readMessage(streamOf(&p, unhex(t, hex)), profileOf("20"))
+		assert.Error(t, err, "the draft has no length there")
+	}
 	for _, hex := range []string{"01 35 02 00 00", "01 35 00", "01 09 04 05 812c 00", "01 09 02 05 812c"} {
 		var m parameters
 		r := wire.NewReader(p.Varint, unhex(t, hex))

@@ -21,6 +21,9 @@ var vectors = map[string][]vector{"14": vectors14, "16": vectors16, "18": vector
 
 var demoTrack = moq.FullTrackName{Path: "moq-test/interop", Name: "test-track"}
 
+// short is a name of few bytes.
+var short = moq.FullTrackName{Path: "a", Name: "v"}
+
 func loc(group, object uint64) moq.Location { return moq.Location{Group: group, Object: object} }
 
 func numeric(t, x uint64) moq.Property { return moq.Property{Type: t, Int: x} }
@@ -137,22 +140,33 @@ var vectors19 = []vector{
 	{name: "publish_skipped-19", m: &publishSkipped{Suffix: "interop", Name: "test-track"}, hex: "0f00140107696e7465726f700a746573742d747261636b"},
 }
 
-// vectors20 are what a published client sends, and what the draft in progress
-// says.
+// vectors20 are what the npm package @moq/net 0.3.4 writes, and otherwise what
+// the draft in progress says.
 var vectors20 = []vector{
 	{name: "subscribe", m: &subscribe{Name: demoTrack, Params: parameters{
 		Forward: some(true), SubscriberPriority: some[uint8](127),
 		Filter: some(locationFilter{Type: filterRelative, Groups: 1}), GroupOrder: some(moq.Descending),
 	}}, hex: "0300280002086d6f712d7465737407696e7465726f700a746573742d747261636b041001107f0101010102"},
-	{name: "subscribe-fill", m: &subscribe{Name: moq.FullTrackName{Path: "a", Name: "v"}, Params: parameters{
-		Filter: largestObject,
-		Fill:   &parameters{Filter: some(locationFilter{Type: filterRelative, Groups: 2})},
-	}}, hex: "0300110001016101760221020000020401210102"},
-	{name: "subscribe-no-properties", m: &subscribe{Name: moq.FullTrackName{Path: "a", Name: "v"}, Params: parameters{
+	{name: "subscribe-fill", m: &subscribe{Name: short, Params: parameters{
+		Forward: some(true), SubscriberPriority: some[uint8](127), Filter: largestObject, GroupOrder: some(moq.Descending),
+		Fill: &parameters{Filter: some(locationFilter{Type: filterRelative, Groups: 2})},
+	}}, hex: "030017000101610176051001107f010200000102010401210102"},
+	{name: "subscribe-fill-same", m: &subscribe{Name: short, Params: parameters{
+		Forward: some(true), SubscriberPriority: some[uint8](127), Filter: largestObject, GroupOrder: some(moq.Descending),
+		Fill: &parameters{},
+	}}, hex: "030014000101610176051001107f010200000102010100"},
+	{name: "subscribe-range", m: &subscribe{Name: short, Params: parameters{
+		Forward: some(true), SubscriberPriority: some[uint8](127), GroupOrder: some(moq.Descending),
+		Filter: some(locationFilter{Type: filterAbsoluteRange, Start: loc(3, 0), EndGroup: 5, EndObject: some[uint64](9)}),
+	}}, hex: "030013000101610176041001107f0104030002090102"},
+	{name: "subscribe-no-properties", m: &subscribe{Name: short, Params: parameters{
 		Filter: some(locationFilter{}), IncludeProperties: some(false),
-	}}, hex: "03000b00010161017602210014" + "00"},
+	}}, hex: "03000b0001016101760221001400"},
+	{name: "fetch-stream-fill", m: &fetchStream{fetchHeader{4}, []fetchFrame{
+		{fetchObject{Group: 3, Size: 1}, "a"}, {fetchObject{Group: 3, Object: 1, Size: 1}, "b"},
+	}}, hex: "05041c0300000161000162"},
 	{name: "fetch-standalone", m: &fetch{
-		RequestID: 4, Type: fetchStandalone, Name: moq.FullTrackName{Path: "a", Name: "v"},
+		RequestID: 4, Type: fetchStandalone, Name: short,
 		Params: parameters{Filter: some(locationFilter{Type: filterAbsoluteRange, Start: loc(3, 0), EndGroup: 5, EndObject: some[uint64](9)})},
 	}, hex: "16000e0401010161017601210403000209"},
 	{name: "fetch-rel-join", m: &fetch{
