@@ -24,6 +24,9 @@ type Form interface {
 	// Datagram appends a whole datagram; ok is false where the dialect sends
 	// the object on a stream instead.
 	Datagram(b []byte, id uint64, d *moq.Datagram, info *moq.TrackInfo) (_ []byte, ok bool)
+	// Whole says that a group is one stream: objects of several subgroups are
+	// merged in the order of their ids.
+	Whole() bool
 	// Code returns the code with which a stream is reset for err.
 	Code(err error) quic.ErrorCode
 }
@@ -89,7 +92,8 @@ type Outgoing struct {
 	newest  uint64
 	opened  uint64 // streams so far
 	began   bool
-	over    error // io.EOF or why the track failed
+	merged  map[uint64]struct{} // groups that are merged into one stream
+	over    error               // io.EOF or why the track failed
 	closed  bool
 }
 
@@ -194,6 +198,8 @@ func (o *Outgoing) drain(r *moq.TrackReader) {
 		case dg != nil:
 			o.begin(r)
 			o.datagram(dg)
+		case sg != nil && !o.merge(sg): // its group has its stream
+			sg.Abandon(false)
 		case sg != nil:
 			o.begin(r)
 			if sg.Group() > o.newest || len(o.streams)+len(o.pending) == 0 {
@@ -206,6 +212,33 @@ func (o *Outgoing) drain(r *moq.TrackReader) {
 		}
 	}
 }
+
+// merge makes a subgroup that is not its whole group one for dialects that have
+// no others. It returns false where the group has a stream already.
+func (o *Outgoing) merge(sg *moq.SubgroupReader) bool {
+	if sg.Whole || !o.e.form.Whole() {
+		return true
+	}
+	group := sg.Group()
+	if _, ok := o.merged[group]; ok {
+		return false
+	}
+	if o.merged == nil {
+		o.merged = map[uint64]struct{}{}
+	}
+	for g := range o.merged {
+		if g+mergedKept < group {
+			delete(o.merged, g)
+		}
+	}
+	o.merged[group] = struct{}{}
+	sg.Merge()
+	return true
+}
+
+// mergedKept is how many groups back a late subgroup is still known to belong
+// to a stream.
+const mergedKept = 64
 
 func (o *Outgoing) accept(r *moq.TrackReader) {
 	o.known = true

@@ -67,4 +67,6 @@ func (f *form) Datagram(b []byte, id uint64, d *moq.Datagram, _ *moq.TrackInfo) 
 	return m.append(b, f.s.p), true
 }
 
+func (f *form) Whole() bool { return false }
+
 func (f *form) Code(err error) quic.ErrorCode { return f.s.reset(err) }

@@ -84,7 +84,7 @@ func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectR
 		return nil, err
 	}
 	t.SetInfo(info)
-	w, e := t.OpenSubgroup(req.Start.Group, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true}, time.Now())
+	w, e := t.OpenSubgroup(req.Start.Group, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true, Whole: true}, time.Now())
 	if e != nil {
 		return nil, e
 	}

@@ -76,4 +76,6 @@ func (f *form) Datagram(b []byte, id uint64, d *moq.Datagram, info *moq.TrackInf
 	return m.append(b, f.s.p), true
 }
 
+func (f *form) Whole() bool { return true }
+
 func (f *form) Code(err error) quic.ErrorCode { return f.s.code(codeOf(err)) }

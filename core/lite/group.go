@@ -119,7 +119,7 @@ func (u *uniStream) group(h groupHeader) error {
 		return moq.ErrCanceled
 	}
 	defer in.finished(u)
-	w, e := in.track.OpenSubgroup(h.Sequence, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true}, time.Now())
+	w, e := in.track.OpenSubgroup(h.Sequence, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true, Whole: true}, time.Now())
 	if e != nil {
 		return e
 	}

@@ -164,7 +164,7 @@ func (w *TrackWriter) next() (uint64, error) {
 // OpenGroup opens the group with the given sequence number. It fails with
 // CodeDuplicate where that exists.
 func (w *TrackWriter) OpenGroup(sequence uint64) (*GroupWriter, error) {
-	sw, err := w.t.OpenSubgroup(sequence, SubgroupHeader{FirstKnown: true, EndOfGroup: true}, w.now())
+	sw, err := w.t.OpenSubgroup(sequence, SubgroupHeader{FirstKnown: true, EndOfGroup: true, Whole: true}, w.now())
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (d *Datagram) Sequence() uint64 { return d.group.Sequence }
 // for who sends it on a stream.
 func (d *Datagram) Reader() *SubgroupReader {
 	return &SubgroupReader{Subgroup: &Subgroup{
-		SubgroupHeader: SubgroupHeader{FirstKnown: true, EndOfGroup: d.EndOfGroup},
+		SubgroupHeader: SubgroupHeader{FirstKnown: true, EndOfGroup: d.EndOfGroup, Whole: true},
 		group:          d.group, objects: []*Object{d.Object}, state: finished,
 	}}
 }

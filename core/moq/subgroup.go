@@ -24,6 +24,9 @@ type SubgroupHeader struct {
 	// EndOfGroup says that no object of the group follows this subgroup's
 	// last one.
 	EndOfGroup bool
+	// Whole says that the subgroup is the whole group, as every group of
+	// moq-lite is.
+	Whole bool
 }
 
 // A Subgroup is what one stream carries: an append-only log of objects.

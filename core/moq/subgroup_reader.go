@@ -12,6 +12,9 @@ type SubgroupReader struct {
 	From   uint64 // objects before this id are skipped
 	Before uint64 // objects from this id on are not delivered; 0: no bound
 
+	merged bool   // reads the whole group
+	from   uint64 // merged: the smallest id to read next
+
 	owner *TrackReader // nil once read to the end, or abandoned
 	read  uint64       // what was read or skipped, as Subgroup.cost counts
 }
@@ -44,6 +47,9 @@ func (r *SubgroupReader) Next() (p Piece, ok bool, err error) {
 }
 
 func (r *SubgroupReader) step() (p Piece, ok bool, err error) {
+	if r.merged {
+		return r.merge()
+	}
 	if r.group.squeezed && (r.state == reset || r.next < len(r.objects)) {
 		return p, false, Errorf(CodeEvicted, "group %d was evicted", r.group.Sequence)
 	}
