@@ -59,6 +59,8 @@ type Profile struct {
 	// OddLengths is true in no draft: a session sets it in a copy of its row
 	// for peers that put a length in front of every parameter of an odd type.
 	OddLengths bool
+	// HideLargest likewise: SUBSCRIBE_OK does not say LARGEST_OBJECT.
+	HideLargest bool
 
 	MissingObjects   bool   // the status "does not exist"
 	StatusProperties bool   // objects of any status may have properties, except missing ones

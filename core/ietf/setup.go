@@ -193,6 +193,7 @@ func (pd *pending) Accept(ctx context.Context, home *route.View) (dialect.Peer, 
 		_ = pd.c.CloseWithError(sessionCode(err), err.Error())
 		return nil, err
 	}
+	s.p = pd.p.towards(pd.peer.Implementation)
 	s.maxID = pd.peer.MaxRequestID
 	s.control.in = pd.in
 	s.start()

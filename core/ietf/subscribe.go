@@ -88,7 +88,7 @@ func (v *serving) accepted(info moq.TrackInfo, _ moq.Location, _ bool) {
 	p := v.c.s.p
 	m := &subscribeOK{RequestID: v.c.id, TrackAlias: v.alias, Properties: p.properties(info)}
 	m.Params.GroupOrder = some(info.Order)
-	if l, ok := v.track.Track().Largest(); ok {
+	if l, ok := v.track.Track().Largest(); ok && !p.HideLargest {
 		m.Params.LargestObject = some(l)
 	}
 	v.c.send(m)

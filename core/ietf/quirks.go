@@ -1,0 +1,51 @@
+package ietf
+
+import "slices"
+
+// A quirk makes a peer understand us, and us it, where it differs from the
+// draft. Peers are told by MOQT_IMPLEMENTATION; no other part of the session
+// knows who they are.
+type quirk struct {
+	peer  string              // MOQT_IMPLEMENTATION
+	seen  string              // the version that was tried or read
+	in    func(*Profile) bool // the drafts concerned
+	apply func(*Profile)      // changes a copy of the row
+}
+
+var quirks = []quirk{
+	// It puts a length in front of every parameter of an odd type and expects
+	// one: LARGEST_OBJECT, INCLUDE_PROPERTIES.
+	{
+		peer: "moq-lite-js", seen: "@moq/net 0.3.4",
+		in:    func(p *Profile) bool { return p.TypedParams },
+		apply: func(p *Profile) { p.OddLengths = true },
+	},
+	// It reads no Request ID in GOAWAY and fails on the bytes left over.
+	{
+		peer: "moq-lite-js", seen: "@moq/net 0.3.4",
+		in:    func(p *Profile) bool { return p.GoawayID },
+		apply: func(p *Profile) { p.GoawayID = false },
+	},
+	// It gives up a subscription whose SUBSCRIBE_OK has a LARGEST_OBJECT. Later
+	// versions do not, but call themselves the same.
+	{
+		peer: "moq-lite-rs", seen: "moq-net at c867f208",
+		in:    func(p *Profile) bool { return p.TypedParams },
+		apply: func(p *Profile) { p.HideLargest = true },
+	},
+}
+
+// towards returns the row for a peer: p itself unless there are quirks.
+func (p *Profile) towards(implementation string) *Profile {
+	applies := func(q quirk) bool { return q.peer == implementation && q.in(p) }
+	if !slices.ContainsFunc(quirks, applies) {
+		return p
+	}
+	row := *p
+	for _, q := range quirks {
+		if applies(q) {
+			q.apply(&row)
+		}
+	}
+	return &row
+}
