@@ -186,17 +186,20 @@ func (in *incoming) responses() error {
 	if _, known := in.track.Info(); !known {
 		in.track.SetInfo(info)
 	}
-	return in.c.wait(true, func(m message) error {
-		switch m := m.(type) {
-		case *publishDone:
-			in.published(m)
-		case *requestOK, *requestError: // of an update
-		case *publishStateNotify:
-		default:
-			return violated(CodeProtocolViolation, "%T of a subscription", m)
-		}
-		return nil
-	})
+	return in.c.wait(true, in.response)
+}
+
+// response takes what the publisher says of a subscription once it stands.
+func (in *incoming) response(m message) error {
+	switch m := m.(type) {
+	case *publishDone:
+		in.published(m)
+	case *requestOK, *requestError: // of an update
+	case *publishStateNotify:
+	default:
+		return violated(CodeProtocolViolation, "%T of a subscription", m)
+	}
+	return nil
 }
 
 // bind makes the alias known: streams that came before it go on.

@@ -81,46 +81,6 @@ func (c *call) setPath(p moq.Path) {
 	c.s.mu.Unlock()
 }
 
-// An entry is a namespace of the peer that is published in the home view.
-type entry struct {
-	pub *route.Publication
-	by  *call
-}
-
-// enter publishes a namespace of the peer in the home view. It replaces what
-// an earlier request has entered.
-func (s *session) enter(ns moq.Path, by *call) error {
-	s.mu.Lock()
-	old, had := s.imports[ns]
-	delete(s.imports, ns)
-	s.mu.Unlock()
-	if had {
-		old.pub.End()
-	}
-	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: true}, s)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.imports[ns] = entry{pub, by}
-	return nil
-}
-
-// withdrawn takes back what a request has entered.
-func (s *session) withdrawn(ns moq.Path, by *call) {
-	s.mu.Lock()
-	e, had := s.imports[ns]
-	had = had && e.by == by
-	if had {
-		delete(s.imports, ns)
-	}
-	s.mu.Unlock()
-	if had {
-		e.pub.End()
-	}
-}
-
 // subscribeNamespace serves a SUBSCRIBE_NAMESPACE: it tells of every namespace
 // below a prefix, until the peer withdraws.
 func (c *call) subscribeNamespace(m *subscribeNamespace) error {
@@ -142,7 +102,7 @@ func (c *call) subscribeNamespace(m *subscribeNamespace) error {
 		if s.p.NamespaceMessages {
 			c.tell(ctx, m.Prefix, reader)
 		} else {
-			s.offer(ctx, reader)
+			s.offerAll(ctx, reader)
 		}
 	})
 	err = c.wait(s.p.FinCancelsNamespace, func(m message) error {
@@ -186,12 +146,12 @@ func (s *session) export() {
 		return
 	}
 	defer reader.Close()
-	s.offer(s.ctx, reader)
+	s.offerAll(s.ctx, reader)
 }
 
-// offer makes a PUBLISH_NAMESPACE of each announcement, and withdraws it with
+// offerAll makes a PUBLISH_NAMESPACE of each announcement, and withdraws it with
 // its end.
-func (s *session) offer(ctx context.Context, reader *route.AnnounceReader) {
+func (s *session) offerAll(ctx context.Context, reader *route.AnnounceReader) {
 	live := map[moq.Path]*call{}
 	end := func(p moq.Path) {
 		if c := live[p]; c != nil {
@@ -310,7 +270,7 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 			return
 		}
 		if pub, err := view.Publish(path, route.Route{Hops: []uint64{0}, Prefix: true}, s); err == nil {
-			pubs[path] = entry{pub, by}
+			pubs[path] = entry{pub: pub, by: by}
 		}
 	}
 	a := &asked{prefix: prefix, report: report}

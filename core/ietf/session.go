@@ -104,6 +104,9 @@ func (s *session) teardown() {
 	s.imports = nil
 	s.mu.Unlock()
 	for _, e := range pubs {
+		if e.pub == nil {
+			continue
+		}
 		if cleanEnd(context.Cause(s.ctx)) {
 			e.pub.End()
 		} else {
@@ -228,6 +231,8 @@ func (c *call) serve(m message) {
 	switch m := m.(type) {
 	case *subscribe:
 		err = c.subscribe(m)
+	case *publish:
+		err = c.publish(m)
 	case *fetch:
 		err = c.fetch(m)
 	case *trackStatus:

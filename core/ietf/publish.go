@@ -1,0 +1,198 @@
+package ietf
+
+import (
+	"maps"
+
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/route"
+)
+
+// An entry is a namespace of the peer that is published in the home view: by a
+// PUBLISH_NAMESPACE, for the sake of the tracks that it has published, or both.
+type entry struct {
+	pub    *route.Publication
+	by     *call                 // PUBLISH_NAMESPACE; nil: only its tracks are there
+	tracks map[string]*moq.Track // by PUBLISH, replaced and never modified
+}
+
+// A pushed is the Source of a namespace: the tracks that the peer has
+// published are there already, others are asked for where it has published
+// the namespace.
+type pushed struct {
+	*session
+	ns moq.Path
+}
+
+// Track implements route.Source.
+func (p *pushed) Track(name moq.FullTrackName) *moq.Track {
+	if rel, ok := p.home.Relative(name.Path); !ok || rel != p.ns {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.imports[p.ns].tracks[name.Name]
+}
+
+// Want implements route.Source.
+func (p *pushed) Want(t *moq.Track) {
+	p.mu.Lock()
+	asks := p.imports[p.ns].by != nil || p.released
+	p.mu.Unlock()
+	if !asks {
+		t.Fail(moq.Errorf(moq.CodeNotFound, "%q is not published", t.Name()))
+		return
+	}
+	p.session.Want(t)
+}
+
+// enter publishes a namespace of the peer in the home view. It replaces what
+// an earlier request has entered.
+func (s *session) enter(ns moq.Path, by *call) error {
+	s.mu.Lock()
+	old := s.imports[ns]
+	s.mu.Unlock()
+	if old.pub != nil {
+		old.pub.End()
+	}
+	return s.put(ns, entry{by: by, tracks: old.tracks})
+}
+
+// put publishes e in the home view.
+func (s *session) put(ns moq.Path, e entry) error {
+	s.mu.Lock()
+	s.imports[ns] = e // before it can be asked for
+	s.mu.Unlock()
+	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: e.by != nil}, &pushed{s, ns})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		delete(s.imports, ns)
+		return err
+	}
+	e.pub = pub
+	s.imports[ns] = e
+	return nil
+}
+
+// withdrawn takes back what a PUBLISH_NAMESPACE has entered; tracks that were
+// published stay.
+func (s *session) withdrawn(ns moq.Path, by *call) {
+	s.mu.Lock()
+	e := s.imports[ns]
+	mine := e.pub != nil && e.by == by
+	if mine {
+		delete(s.imports, ns)
+	}
+	s.mu.Unlock()
+	if !mine {
+		return
+	}
+	e.pub.End()
+	if len(e.tracks) > 0 {
+		_ = s.put(ns, entry{tracks: e.tracks})
+	}
+}
+
+// publish serves a PUBLISH: the objects of a track come at once, whether
+// somebody reads them or not.
+func (c *call) publish(m *publish) error {
+	s := c.s
+	s.mu.Lock()
+	importing := s.importing
+	s.mu.Unlock()
+	if !importing {
+		return refused(requestUninterested, "nothing is published here")
+	}
+	if !s.budget.Announcements.Take() {
+		return moq.Errorf(moq.CodeTooMany, "more than %d tracks", s.cfg.Limits.Announcements)
+	}
+	defer s.budget.Announcements.Release()
+	name := m.Name
+	name.Path = s.home.Root().Join(name.Path)
+	in := &incoming{
+		s: s, track: moq.NewTrack(name, s.cfg.Limits.Cache, nil), name: m.Name, c: c, streams: map[*uniStream]struct{}{},
+	}
+	info := s.p.info(m.Properties, &m.Params)
+	in.track.SetInfo(info)
+	s.mu.Lock()
+	s.byTrack[in.track] = in
+	s.mu.Unlock()
+	if err := in.bind(m.TrackAlias, info); err != nil {
+		return err
+	}
+	if err := s.offer(m.Name, in.track); err != nil {
+		s.endIncoming(in, nil)
+		return err
+	}
+	ok := &requestOK{To: kindPublish, RequestID: c.id}
+	ok.Params.Forward, ok.Params.SubscriberPriority = some(true), some(defaultPriority)
+	ok.Params.GroupOrder, ok.Params.Filter = some(info.Order), some(locationFilter{Type: filterLargestObject})
+	c.send(ok)
+	err := c.wait(true, in.response)
+	switch {
+	case isViolation(err):
+	case s.ctx.Err() != nil:
+		return nil // teardown decides
+	default:
+		if done, _ := in.ended(); !done {
+			s.endIncoming(in, moq.Errorf(moq.CodeDropped, "the publisher withdrew %q", m.Name))
+		}
+	}
+	s.unoffer(m.Name, in.track)
+	return err
+}
+
+// ended reports whether PUBLISH_DONE has come, and whether the subscription is
+// over.
+func (in *incoming) ended() (done, over bool) {
+	in.s.mu.Lock()
+	defer in.s.mu.Unlock()
+	return in.done, in.over
+}
+
+// offer enters a track that the peer has published.
+func (s *session) offer(name moq.FullTrackName, t *moq.Track) error {
+	s.mu.Lock()
+	e, had := s.imports[name.Path]
+	if e.tracks[name.Name] != nil {
+		s.mu.Unlock()
+		return refused(requestDuplicateSubscription, "%q is published already", name)
+	}
+	tracks := maps.Clone(e.tracks)
+	if tracks == nil {
+		tracks = map[string]*moq.Track{}
+	}
+	tracks[name.Name] = t
+	e.tracks = tracks
+	if had {
+		s.imports[name.Path] = e
+	}
+	s.mu.Unlock()
+	if had {
+		return nil
+	}
+	return s.put(name.Path, e)
+}
+
+// unoffer takes it back. The namespace goes with its last track, unless it was
+// published itself.
+func (s *session) unoffer(name moq.FullTrackName, t *moq.Track) {
+	s.mu.Lock()
+	e := s.imports[name.Path]
+	if e.tracks[name.Name] != t {
+		s.mu.Unlock()
+		return
+	}
+	e.tracks = maps.Clone(e.tracks)
+	delete(e.tracks, name.Name)
+	gone := len(e.tracks) == 0 && e.by == nil
+	if gone {
+		delete(s.imports, name.Path)
+	} else {
+		s.imports[name.Path] = e
+	}
+	s.mu.Unlock()
+	if gone && e.pub != nil {
+		e.pub.End()
+	}
+}
