@@ -154,10 +154,17 @@ func TestSessionCodes(t *testing.T) {
 		{&wire.TooLargeError{}, CodeProtocolViolation},
 		{io.ErrUnexpectedEOF, CodeProtocolViolation},
 		{moq.Errorf(moq.CodeUnauthorized, "no"), CodeUnauthorized},
+		{moq.Errorf(moq.CodeTooMany, "much"), CodeProtocolViolation},
+		{moq.Errorf(moq.CodeClosed, "over"), CodeNoError},
+		{moq.Errorf(moq.CodeUnsupported, "version"), CodeVersionNegotiation},
+		{moq.Errorf(moq.CodeTimeout, "late"), CodeControlMessageTimeout},
+		{moq.Errorf(moq.CodeNotFound, "what"), CodeInternalError},
 		{errors.New("boom"), CodeInternalError},
 	} {
 		assert.Equal(t, row.want, sessionCode(row.err), "%v", row.err)
 	}
+	assert.EqualError(t, violated(CodeInvalidPath, "path %q", "x"), `ietf: path "x"`)
+	assert.EqualError(t, refused(requestInvalidFilter, "x"), "ietf: x")
 	_, ok := decodeCode(refused(requestInvalidFilter, "x"))
 	assert.False(t, ok, "a refusal does not end the session")
 }

@@ -173,6 +173,8 @@ func TestFetchForms(t *testing.T) {
 			[]fetchFrame{object(5, 2, 3, 128, "a"), marker(fetchEndUnknown, 7, 9), object(9, 0, 3, 128, "b"), object(9, 1, 3, 128, "c")}, false},
 		{"marker between, whole ids", []string{"16"}, moq.Ascending, "1f 05 03 02 80 01 61 410c 07 09 0d 09 00 01 62",
 			[]fetchFrame{object(5, 2, 3, 128, "a"), marker(fetchEndUnknown, 7, 9), object(9, 0, 3, 128, "b")}, false},
+		{"marker between, descending", []string{"18"}, moq.Descending, "1c 05 02 80 01 61 808c 03 09 0c 01 00 01 62",
+			[]fetchFrame{object(5, 2, 0, 128, "a"), marker(fetchEndNonExistent, 3, 9), object(1, 0, 0, 128, "b")}, false},
 		{"timed out", []string{"20"}, moq.Ascending, "820c 05 09", []fetchFrame{marker(fetchEndTimedOut, 5, 9)}, false},
 	} {
 		for _, draft := range row.drafts {
@@ -249,6 +251,20 @@ func TestFetchDatagram14(t *testing.T) {
 	b, err := c.append(nil, profileOf("14"), &fetchObject{Group: 1, Object: 7, Datagram: true, Size: 1})
 	require.NoError(t, err)
 	assert.Equal(t, unhex(t, "01 07 07 00 00 01"), b)
+}
+
+func TestStreamKinds(t *testing.T) {
+	for draft, setup := range map[string]dataKind{"14": dataUnknown, "16": dataUnknown, "18": dataControl, "20": dataControl} {
+		p := profileOf(draft)
+		assert.Equal(t, setup, p.streamKind(typeSetup), draft)
+		assert.Equal(t, dataFetch, p.streamKind(typeFetchHeader), draft)
+		assert.Equal(t, dataSubgroup, p.streamKind(0x10), draft)
+		assert.Equal(t, dataUnknown, p.streamKind(0x20), draft)
+		assert.Equal(t, dataUnknown, p.datagramKind(0x10), draft)
+	}
+	m, err := uniUnit(profileOf("18"), unhex(t, "af00 0000"), moq.Ascending)
+	require.NoError(t, err)
+	assert.Equal(t, &setup{}, m)
 }
 
 func TestPadding(t *testing.T) {

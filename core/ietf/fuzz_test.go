@@ -101,15 +101,16 @@ func checkValues(t *testing.T, p *Profile, m message) {
 	}
 	for i := range params.RangeFilters {
 		filter := &params.RangeFilters[i]
-		r, err := filter.parse(p)
+		got, err := filter.parse(p)
 		if err != nil {
-			require.IsType(t, &refusal{}, err)
+			var r *refusal
+			require.ErrorAs(t, err, &r)
 			continue
 		}
-		again := rangeFilter{Type: filter.Type, Value: r.append(nil, p, filter.Type)}
+		again := rangeFilter{Type: filter.Type, Value: got.append(nil, p, filter.Type)}
 		same, err := again.parse(p)
 		require.NoError(t, err)
-		require.Equal(t, r, same)
+		require.Equal(t, got, same)
 	}
 }
 
