@@ -97,6 +97,25 @@ func TestOlderDataHeaders(t *testing.T) {
 	}
 }
 
+// Properties that a status may not have stay at home.
+func TestPropertiesOfAStatus(t *testing.T) {
+	props := []moq.Property{numeric(propTimestamp, 7)}
+	for _, draft := range drafts {
+		p := profileOf(draft)
+		h := subgroupHeader{Properties: true}
+		for status, ok := range map[moq.Status]bool{moq.StatusNormal: true, moq.StatusEndOfGroup: p.StatusProperties, moq.StatusEndOfTrack: p.StatusProperties} {
+			m := &subgroupStream{h, []subgroupObject{{objectHeader{Properties: props, Status: status}, ""}}}
+			got, err := readUnit(p, m, appendUnit(t, nil, p, m))
+			require.NoError(t, err, "%s: status %d", draft, status)
+			assert.Equal(t, ok, len(got.(*subgroupStream).objects[0].Properties) == 1, "%s: status %d", draft, status)
+			d := objectDatagram{Properties: props, Status: status, Priority: 1}
+			_, e, err := parseDatagram(d.append(nil, p), p)
+			require.NoError(t, err, "%s: status %d", draft, status)
+			assert.Equal(t, ok, len(e.Properties) == 1, "%s: status %d", draft, status)
+		}
+	}
+}
+
 func TestObjectIDs(t *testing.T) {
 	ids := []uint64{3, 4, 9, 1<<64 - 2, 1<<64 - 1}
 	deltas := []uint64{3, 0, 4, 1<<64 - 2 - 10, 0}

@@ -24,10 +24,10 @@ type objectDatagram struct {
 	TrackAlias uint64
 	Group      uint64
 	Object     uint64
-	Priority   uint8 // 0 first
-	Properties []moq.Property
-	Status     moq.Status // without payload unless it is StatusNormal
-	Payload    []byte     // read: a part of what was read
+	Priority   uint8          // 0 first
+	Properties []moq.Property // left out where an object of its status may have none
+	Status     moq.Status     // without payload unless it is StatusNormal
+	Payload    []byte         // read: a part of what was read
 }
 
 // typ is the type of the datagram.
@@ -38,7 +38,7 @@ func (m *objectDatagram) typ(p *Profile) uint64 {
 	} else if m.EndOfGroup {
 		t |= datagramEndOfGroup
 	}
-	if len(m.Properties) > 0 {
+	if len(p.propertiesOf(m.Properties, m.Status)) > 0 {
 		t |= datagramProperties
 	}
 	if m.DefaultPriority && p.DatagramTypes.has(t|datagramDefaultPriority) {

@@ -203,7 +203,7 @@ func (c *fetchCursor) appendWhole(b []byte, p *Profile, m *fetchObject) ([]byte,
 	b = p.Varint.Append(b, subgroup)
 	b = p.Varint.Append(b, m.Object)
 	b = append(b, m.Priority)
-	b = appendBlock(b, p, m.Properties)
+	b = appendBlock(b, p, p.propertiesOf(m.Properties, m.Status))
 	b = p.Varint.Append(b, m.Size)
 	if m.Size == 0 {
 		b = p.Varint.Append(b, uint64(m.Status))

@@ -182,11 +182,12 @@ func (ids *objectIDs) delta(id uint64) uint64 {
 func (ids *objectIDs) pass(id uint64) { ids.next, ids.full = id+1, id == 1<<64-1 }
 
 // appendObject appends the header of the next object of the stream h. Its id
-// must be larger than the one before.
+// must be larger than the one before. Properties that an object of its status
+// may not have are left out.
 func appendObject(b []byte, p *Profile, h *subgroupHeader, ids *objectIDs, m *objectHeader) []byte {
 	b = p.Varint.Append(b, ids.delta(m.ID))
 	if h.Properties {
-		b = appendBlock(b, p, m.Properties)
+		b = appendBlock(b, p, p.propertiesOf(m.Properties, m.Status))
 	}
 	b = p.Varint.Append(b, m.Size)
 	if m.Size == 0 {
@@ -253,6 +254,15 @@ func (p *Profile) status(n uint64, properties bool) (moq.Status, error) {
 		return 0, invalid("object status %d", n)
 	}
 	return moq.Status(n), nil
+}
+
+// propertiesOf returns those of props that an object of a status may have: all
+// or none.
+func (p *Profile) propertiesOf(props []moq.Property, status moq.Status) []moq.Property {
+	if _, err := p.status(uint64(status), len(props) > 0); err != nil {
+		return nil
+	}
+	return props
 }
 
 // readStreamType reads the type of a unidirectional stream. io.EOF: it ended before.
