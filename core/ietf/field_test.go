@@ -170,6 +170,34 @@ func TestMessageTooLong(t *testing.T) {
 	assert.Equal(t, []byte{1}, b)
 }
 
+func TestNoSuchMessage(t *testing.T) {
+	for _, row := range []struct {
+		drafts string
+		m      message
+	}{
+		{"14 16", &subscribeTracks{}},
+		{"14 16", &publishSkipped{}},
+		{"14", &namespace{}},
+		{"14", &namespaceDone{}},
+		{"14", &requestOK{To: kindSubscribe}},
+		{"14", &requestOK{To: kindUpdate}},
+		{"14", &requestError{To: kindSubscribeTracks}},
+		{"14 16 18 19", &publishStateNotify{}},
+		{"18 19 20", &unsubscribe{}},
+		{"18 19 20", &fetchCancel{}},
+		{"18 19 20", &maxRequestID{}},
+		{"18 19 20", &publishNamespaceDone{}},
+		{"18 19 20", &clientSetup{}},
+		{"14 16", &setup{}},
+	} {
+		for draft := range strings.FieldsSeq(row.drafts) {
+			b, err := encode([]byte{1}, profileOf(draft), row.m)
+			assert.ErrorIs(t, err, moq.ErrUnsupported, "%s: %T", draft, row.m)
+			assert.Equal(t, []byte{1}, b)
+		}
+	}
+}
+
 func TestPropertyLimits(t *testing.T) {
 	for _, draft := range []string{"16", "18"} {
 		p := profileOf(draft)

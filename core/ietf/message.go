@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"reflect"
 
+	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/wire"
 )
 
@@ -73,11 +75,15 @@ type message interface {
 	read(r *wire.Reader, p *Profile)
 }
 
-// encode appends m. Its error is a *wire.TooLargeError: the body has more
-// bytes than a length can say, and b is returned as it was.
+// encode appends m. It fails, and returns b as it was, where the draft has no
+// such message, and with a *wire.TooLargeError where the body has more bytes
+// than a length can say.
 func encode(b []byte, p *Profile, m message) ([]byte, error) {
 	out := m.append(b, p)
-	_, n, _ := p.Varint.Parse(out[len(b):])
+	t, n, _ := p.Varint.Parse(out[len(b):])
+	if kind := p.messages[t]; kind == nil || reflect.TypeOf(kind()) != reflect.TypeOf(m) {
+		return b, moq.Errorf(moq.CodeUnsupported, "%s has no %T", p.Token, m)
+	}
 	if size := len(out) - len(b) - n - 2; size > maxMessage {
 		return b, &wire.TooLargeError{What: "message length", Size: uint64(size), Limit: maxMessage}
 	}
