@@ -1,9 +1,9 @@
 package ietf
 
 import (
-	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
@@ -28,6 +28,11 @@ type call struct {
 	inbox chan message // virtual
 	once  sync.Once
 	gone  chan struct{} // closed when the peer has withdrawn, or refused, the request
+
+	finished atomic.Bool // we have said all
+	refused  atomic.Bool // by the peer: nothing is left to withdraw
+	serving  *serving    // of a SUBSCRIBE of the peer
+	moved    bool        // GOAWAY has come on the stream
 }
 
 // inboxSize is how many messages of one request may wait.
@@ -62,6 +67,16 @@ func (c *call) next() (message, error) {
 		}
 	}
 	m, err := readMessage(c.in, c.s.p)
+	if _, ok := m.(*goaway); ok && err == nil && !c.moved {
+		c.moved = true // the request goes on until its end
+		return c.next()
+	}
+	if u, ok := m.(*requestUpdate); ok && err == nil && !c.ours {
+		c.s.mu.Lock()
+		err = c.s.take(u.RequestID)
+		c.s.mu.Unlock()
+		c.s.control.grant()
+	}
 	if err == nil {
 		return m, c.identify(m)
 	}
@@ -108,7 +123,7 @@ func (c *call) wait(finEnds bool, each func(message) error) error {
 			case <-c.gone:
 			}
 			return nil
-		case err == io.EOF, errors.Is(err, errGone):
+		case err == io.EOF, isGone(err):
 			return nil
 		case err != nil:
 			return err
@@ -121,8 +136,17 @@ func (c *call) wait(finEnds bool, each func(message) error) error {
 
 // finish says that we have nothing more to say.
 func (c *call) finish() {
+	c.finished.Store(true)
 	if c.st != nil {
 		c.out.Close()
+	}
+}
+
+// abandon ends the wait for what the peer says.
+func (c *call) abandon() {
+	c.leave()
+	if c.st != nil {
+		c.st.CancelRead(c.s.reset(moq.ErrCanceled))
 	}
 }
 
@@ -130,8 +154,12 @@ func (c *call) finish() {
 // ending its stream both ways.
 func (c *call) withdraw(m message) {
 	c.forget()
+	if c.st != nil && c.refused.Load() {
+		c.finish()
+		return
+	}
 	if c.st == nil {
-		if m != nil {
+		if m != nil && !c.refused.Load() {
 			c.send(m)
 		}
 		return
@@ -142,7 +170,7 @@ func (c *call) withdraw(m message) {
 
 // reject refuses a request of the peer. The answer is not overtaken by a reset.
 func (c *call) reject(err error) {
-	if errors.Is(err, errGone) || isConn(err) {
+	if isGone(err) || c.s.ctx.Err() != nil {
 		return
 	}
 	n, reason := c.s.p.requestCode(c.kind, err)
@@ -157,11 +185,12 @@ func (c *call) reject(err error) {
 func (c *call) forget() {
 	s := c.s
 	s.mu.Lock()
-	if s.calls[c.id] == c {
+	known := s.calls[c.id] == c
+	if known {
 		delete(s.calls, c.id)
 	}
 	s.mu.Unlock()
-	if !c.ours && s.p.MaxRequestID {
+	if known && !c.ours {
 		s.control.grant()
 	}
 }
@@ -224,6 +253,7 @@ func (c *call) answer() (message, error) {
 		return nil, err
 	}
 	if e, ok := m.(*requestError); ok {
+		c.refused.Store(true)
 		return nil, c.s.p.requestFailure(c.kind, e)
 	}
 	return m, nil

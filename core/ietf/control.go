@@ -17,7 +17,9 @@ import (
 type control struct {
 	s   *session
 	out *dialect.Outbox
-	in  *wire.Stream // of the peer; nil until it has come, with SetupOnUni
+	in  *wire.Stream // of the peer
+
+	moved bool // GOAWAY has come
 
 	mu      sync.Mutex
 	granted uint64 // the first id that the peer may not draw
@@ -28,12 +30,8 @@ type control struct {
 // firstGrant is how many requests the peer may make at first.
 const firstGrant = 256
 
-// read reads the control stream until the session ends. With SetupOnUni the
-// uni loop hands it over instead.
+// read reads the control stream until the session ends.
 func (c *control) read() {
-	if c.in == nil {
-		return
-	}
 	for {
 		m, err := readMessage(c.in, c.s.p)
 		if err == nil {
@@ -58,6 +56,13 @@ func (c *control) take(m message) error {
 	s := c.s
 	switch m := m.(type) {
 	case *goaway:
+		switch {
+		case c.moved:
+			return violated(CodeProtocolViolation, "a second GOAWAY")
+		case m.URI != "" && s.role == dialect.Server:
+			return violated(CodeProtocolViolation, "a client's GOAWAY names a URI")
+		}
+		c.moved = true
 		if f := s.cfg.OnGoaway; f != nil {
 			f(m.URI, m.Timeout)
 		}
@@ -101,8 +106,13 @@ func (c *control) route(m message) error {
 		if err := c.admitUpdate(m); err != nil {
 			return err
 		}
+		if to != nil && to.ours && to.kind != kindPublish {
+			return violated(CodeProtocolViolation, "an update of a request that is not the peer's")
+		}
 	case *unsubscribe, *fetchCancel:
-		ends = true
+		if ends = true; to != nil && to.ours {
+			return violated(CodeProtocolViolation, "%T of a request that is not the peer's", m)
+		}
 	case *publishNamespaceDone:
 		if ends = true; !s.p.NamespaceRequestID {
 			to = c.callOf(kindPublishNamespace, m.Namespace, false)
@@ -117,7 +127,7 @@ func (c *control) route(m message) error {
 		return violated(CodeProtocolViolation, "%T on the control stream", m)
 	}
 	switch {
-	case to == nil:
+	case to == nil || to.inbox == nil: // it has ended, or has a stream
 		return nil
 	case ends:
 		to.leave()
@@ -137,12 +147,16 @@ func (c *control) route(m message) error {
 // admitUpdate takes the id of an update, which is one of the sequence.
 func (c *control) admitUpdate(m *requestUpdate) error {
 	s := c.s
+	defer c.grant()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.RequestID != s.peerNext {
-		return violated(CodeInvalidRequestID, "request id %d comes after %d", m.RequestID, s.peerNext)
+	if err := s.take(m.RequestID); err != nil {
+		return err
 	}
-	s.peerNext += 2
+	_, ahead := s.peerIDs[m.ExistingID]
+	if m.ExistingID%2 == s.peerNext%2 && m.ExistingID >= s.peerNext && !ahead {
+		return violated(CodeProtocolViolation, "an update of request %d, which there is not", m.ExistingID)
+	}
 	return nil
 }
 
@@ -174,17 +188,26 @@ func (s *session) raise(limit uint64) error {
 
 // grant allows the peer one more request for each that has ended, in steps.
 func (c *control) grant() {
+	if !c.s.p.MaxRequestID {
+		return
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.open++
 	if c.open < firstGrant/4 {
-		c.mu.Unlock()
 		return
 	}
 	c.granted += 2 * c.open
 	c.open = 0
 	m := &maxRequestID{RequestID: c.granted}
-	c.mu.Unlock()
-	c.out.Send(m.append(nil, c.s.p))
+	c.out.Send(m.append(nil, c.s.p)) // locked: they must come in order
+}
+
+// limit is the first id that the peer may not draw.
+func (c *control) limit() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.granted
 }
 
 // blocked tells the peer, once a limit, that we have no request left.

@@ -3,6 +3,7 @@ package ietf
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
@@ -113,7 +114,10 @@ func (u *uniStream) incoming(alias uint64) (*incoming, error) {
 	if in := s.aliases[alias]; in != nil {
 		return in, nil
 	}
-	delete(s.parked, alias)
+	s.parked[alias] = slices.DeleteFunc(s.parked[alias], func(w chan struct{}) bool { return w == wake })
+	if len(s.parked[alias]) == 0 {
+		delete(s.parked, alias)
+	}
 	return nil, moq.Errorf(moq.CodeCanceled, "no subscription has the alias %d", alias)
 }
 

@@ -28,7 +28,16 @@ func (c *call) fetch(m *fetch) error {
 	ctx, drop := context.WithCancel(ctx)
 	defer drop()
 	s.group.Go(func() { // a withdrawal ends it
-		_ = c.wait(false, func(message) error { return nil })
+		err := c.wait(false, func(m message) error {
+			if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
+				c.send(&requestOK{To: kindUpdate, RequestID: u.RequestID})
+				return nil
+			}
+			return violated(CodeProtocolViolation, "%T on a FETCH", m)
+		})
+		if isViolation(err) {
+			s.Close(err)
+		}
 		drop()
 	})
 	defer c.leave()
@@ -59,7 +68,7 @@ func (c *call) fetch(m *fetch) error {
 // one.
 func (s *session) fetchReader(ctx context.Context, m *fetch) (*moq.ObjectReader, moq.Location, error) {
 	if m.Type != fetchStandalone {
-		return s.joining(m)
+		return s.joining(ctx, m)
 	}
 	start, end := m.Start, m.End
 	if s.p.FetchFilter {
@@ -88,16 +97,25 @@ func lastOf(end moq.Location) moq.Location {
 }
 
 // joining returns what comes before a subscription of the peer.
-func (s *session) joining(m *fetch) (*moq.ObjectReader, moq.Location, error) {
+func (s *session) joining(ctx context.Context, m *fetch) (*moq.ObjectReader, moq.Location, error) {
 	s.mu.Lock()
 	v := s.served[m.JoiningRequestID]
 	s.mu.Unlock()
-	if v == nil || v.track == nil {
+	if v == nil {
 		return nil, moq.Location{}, refused(requestInvalidJoiningRequestID, "no subscription has the id %d", m.JoiningRequestID)
 	}
-	t := v.track.Track()
-	largest, ok := t.Largest()
-	if !ok {
+	select {
+	case <-v.settled:
+	case <-ctx.Done():
+		return nil, moq.Location{}, context.Cause(ctx)
+	}
+	s.mu.Lock()
+	largest, ok := v.joined, v.hasJoined
+	s.mu.Unlock()
+	switch {
+	case s.p.JoinLargest && !v.largest:
+		return nil, moq.Location{}, violated(CodeProtocolViolation, "subscription %d is not of the largest object", m.JoiningRequestID)
+	case !ok || s.p.RequestStreams && v.track.Subscription().Paused:
 		return nil, moq.Location{}, refused(requestInvalidRange, "the track has no object")
 	}
 	from, back := m.JoiningStart, m.JoiningStart
@@ -111,7 +129,7 @@ func (s *session) joining(m *fetch) (*moq.ObjectReader, moq.Location, error) {
 		return nil, moq.Location{}, refused(requestInvalidRange, "group %d is not there", from)
 	}
 	end := moq.Location{Group: largest.Group, Object: largest.Object + 1}
-	return t.Read(moq.Location{Group: from}, largest, nil), end, nil
+	return v.track.Track().Read(moq.Location{Group: from}, largest, nil), end, nil
 }
 
 // sendFetch writes the objects of a fetch to a stream of its own.
@@ -179,8 +197,9 @@ func (s *session) appendFound(b []byte, cursor *fetchCursor, f moq.Found) ([]byt
 
 // A fetching is a fetch of ours whose objects are under way.
 type fetching struct {
-	track  *moq.Track
-	stream chan *uniStream
+	track    *moq.Track
+	answered chan struct{} // closed when FETCH_OK or an error has come
+	stream   *uniStream    // guarded by s.mu
 }
 
 // Fetch implements route.Source.
@@ -190,7 +209,7 @@ func (s *session) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectRea
 		return nil, moq.Errorf(moq.CodeNotFound, "%q is no name of this session", r.Name)
 	}
 	name := moq.FullTrackName{Path: rel, Name: r.Name.Name}
-	f := &fetching{track: moq.NewTrack(r.Name, s.cfg.Limits.Cache, nil), stream: make(chan *uniStream, 1)}
+	f := &fetching{track: moq.NewTrack(r.Name, s.cfg.Limits.Cache, nil), answered: make(chan struct{})}
 	end := moq.Location{Group: r.End.Group}
 	if r.End.Object != math.MaxUint64 {
 		end.Object = r.End.Object + 1
@@ -210,9 +229,10 @@ func (s *session) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectRea
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, c.leave)
+	stop := context.AfterFunc(ctx, c.abandon)
 	m, err := c.answer()
 	stop()
+	defer close(f.answered)
 	answer, is := m.(*fetchOK)
 	if err == nil && !is {
 		err = moq.Errorf(moq.CodeMalformed, "%T answers FETCH", m)
@@ -237,15 +257,14 @@ func (s *session) endFetch(c *call, f *fetching) {
 	s.mu.Lock()
 	live := s.fetches[c.id] == f
 	delete(s.fetches, c.id)
+	u := f.stream
 	s.mu.Unlock()
 	if live {
 		c.leave()
 		c.withdraw(&fetchCancel{RequestID: c.id})
 	}
-	select {
-	case u := <-f.stream:
+	if u != nil {
 		u.CancelRead(s.reset(moq.ErrCanceled))
-	default:
 	}
 }
 
@@ -255,16 +274,30 @@ func (u *uniStream) fetched(id uint64) error {
 	s := u.s
 	s.mu.Lock()
 	f := s.fetches[id]
+	second := f != nil && f.stream != nil
+	if f != nil && !second {
+		f.stream = u
+	}
+	drawn := id%2 == s.nextID%2 && id < s.nextID
 	s.mu.Unlock()
-	if f == nil {
+	switch {
+	case second:
+		return violated(CodeProtocolViolation, "a second stream of fetch %d", id)
+	case f == nil && !drawn:
+		return violated(CodeProtocolViolation, "there is no request %d", id)
+	case f == nil:
 		return moq.ErrCanceled
 	}
-	f.stream <- u
 	err := u.fetchObjects(f)
 	switch {
 	case err == io.EOF:
 		l, _ := f.track.Largest()
 		f.track.Finish(l.Group + 1)
+		select { // the answer may come later than all objects
+		case <-f.answered:
+		case <-s.ctx.Done():
+			return nil
+		}
 		s.mu.Lock()
 		delete(s.fetches, id)
 		c := s.calls[id]

@@ -24,6 +24,7 @@ type incoming struct {
 	bound   bool // the alias is known
 	alias   uint64
 	info    moq.TrackInfo
+	start   moq.Location // behind the largest object when it was bound
 	streams map[*uniStream]struct{}
 	came    uint64 // streams that have come
 	done    bool   // PUBLISH_DONE has come
@@ -136,9 +137,14 @@ func (in *incoming) advance() error {
 // update tells the peer another priority.
 func (in *incoming) update() error {
 	s := in.s
-	id := uint64(0)
+	id, start := uint64(0), moq.Location{}
 	for {
 		s.mu.Lock()
+		if !in.bound {
+			s.mu.Unlock()
+			return nil
+		}
+		start = in.start
 		if !s.p.MaxRequestID || s.nextID < s.maxID {
 			id = s.nextID
 			s.nextID += 2
@@ -151,7 +157,11 @@ func (in *incoming) update() error {
 	m := &requestUpdate{Of: kindSubscribe, RequestID: id, ExistingID: in.c.id}
 	m.Params.SubscriberPriority = in.sent.SubscriberPriority
 	if s.p.InlineFields {
-		m.Params.Filter, m.Params.Forward = some(locationFilter{Type: filterAbsoluteStart}), some(true)
+		// Every field is there, and the start may not go back.
+		if f := in.sent.Filter.v; f.Type != filterLargestObject {
+			start = f.Start
+		}
+		m.Params.Filter, m.Params.Forward = some(locationFilter{Type: filterAbsoluteStart, Start: start}), some(true)
 	}
 	in.c.send(m)
 	return nil
@@ -160,12 +170,19 @@ func (in *incoming) update() error {
 // respond reads what the peer says of a subscription until it ends.
 func (in *incoming) respond() {
 	err := in.responses()
+	s := in.s
+	s.mu.Lock()
+	done := in.done
+	s.mu.Unlock()
+	if err == nil && !done && s.ctx.Err() == nil {
+		err = moq.Errorf(moq.CodeDropped, "the subscription ended without PUBLISH_DONE")
+	}
 	switch {
 	case err == nil, isConn(err): // teardown decides
 	case isViolation(err):
-		in.s.Close(err)
+		s.Close(err)
 	default:
-		in.s.endIncoming(in, in.s.fromWire(err))
+		s.endIncoming(in, s.fromWire(err))
 	}
 }
 
@@ -180,6 +197,11 @@ func (in *incoming) responses() error {
 		return violated(CodeProtocolViolation, "%T answers SUBSCRIBE", m)
 	}
 	info := s.p.info(ok.Properties, &ok.Params)
+	if l := ok.Params.LargestObject; l.has {
+		s.mu.Lock()
+		in.start = moq.Location{Group: l.v.Group, Object: l.v.Object + 1}
+		s.mu.Unlock()
+	}
 	if err := in.bind(ok.TrackAlias, info); err != nil {
 		return err
 	}
@@ -193,6 +215,9 @@ func (in *incoming) responses() error {
 func (in *incoming) response(m message) error {
 	switch m := m.(type) {
 	case *publishDone:
+		if in.done { // only written here
+			return violated(CodeProtocolViolation, "a second PUBLISH_DONE")
+		}
 		in.published(m)
 	case *requestOK, *requestError: // of an update
 	case *publishStateNotify:
@@ -227,7 +252,8 @@ func (in *incoming) bind(alias uint64, info moq.TrackInfo) error {
 func (in *incoming) published(m *publishDone) {
 	s := in.s
 	s.mu.Lock()
-	in.done, in.count, in.known = true, m.StreamCount, m.StreamCount < s.p.StreamCount
+	in.done, in.count = true, m.StreamCount
+	in.known = m.StreamCount > 0 && m.StreamCount < s.p.StreamCount // there are peers that always say 0
 	if e := s.p.doneFailure(m); e.Code != moq.CodeClosed {
 		in.why = e
 	}
@@ -342,7 +368,7 @@ func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.Tr
 	if err != nil {
 		return moq.TrackInfo{}, err
 	}
-	defer context.AfterFunc(ctx, c.leave)()
+	defer context.AfterFunc(ctx, c.abandon)()
 	defer c.finish()
 	defer c.forget()
 	m, err := c.answer()

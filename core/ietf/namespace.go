@@ -17,7 +17,6 @@ const announceBatch = 64
 // are the peer's until it withdraws.
 func (c *call) publishNamespace(m *publishNamespace) error {
 	s := c.s
-	c.setPath(m.Namespace)
 	s.mu.Lock()
 	importing := s.importing
 	told := s.askedFor(m.Namespace)
@@ -25,14 +24,14 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 	if !importing && len(told) == 0 {
 		return refused(requestUninterested, "nothing is published here")
 	}
-	for _, a := range told {
-		a.report(m.Namespace, c, true)
-		defer a.report(m.Namespace, c, false)
-	}
 	if !s.budget.Announcements.Take() {
 		return moq.Errorf(moq.CodeTooMany, "more than %d namespaces", s.cfg.Limits.Announcements)
 	}
 	defer s.budget.Announcements.Release()
+	for _, a := range told {
+		a.report(m.Namespace, c, true)
+		defer a.report(m.Namespace, c, false)
+	}
 	if importing {
 		if err := s.enter(m.Namespace, c); err != nil {
 			return err
@@ -85,7 +84,6 @@ func (c *call) setPath(p moq.Path) {
 // below a prefix, until the peer withdraws.
 func (c *call) subscribeNamespace(m *subscribeNamespace) error {
 	s := c.s
-	c.setPath(m.Prefix)
 	if !s.budget.Watches.Take() {
 		return moq.Errorf(moq.CodeTooMany, "more than %d namespace subscriptions", s.cfg.Limits.Watches)
 	}
@@ -97,7 +95,7 @@ func (c *call) subscribeNamespace(m *subscribeNamespace) error {
 	c.send(&requestOK{To: kindSubscribeNamespace, RequestID: c.id})
 	ctx, cancel := context.WithCancel(s.ctx)
 	told := make(chan struct{})
-	s.group.Go(func() {
+	telling := s.group.Go(func() {
 		defer close(told)
 		if s.p.NamespaceMessages {
 			c.tell(ctx, m.Prefix, reader)
@@ -114,7 +112,9 @@ func (c *call) subscribeNamespace(m *subscribeNamespace) error {
 	})
 	cancel()
 	reader.Close()
-	<-told
+	if telling {
+		<-told
+	}
 	c.finish()
 	return err
 }
@@ -156,7 +156,12 @@ func (s *session) offerAll(ctx context.Context, reader *route.AnnounceReader) {
 	end := func(p moq.Path) {
 		if c := live[p]; c != nil {
 			delete(live, p)
-			c.leave()
+			select {
+			case <-c.gone: // the peer has cancelled it
+				c.refused.Store(true)
+			default:
+				c.leave()
+			}
 			c.withdraw(&publishNamespaceDone{RequestID: c.id, Namespace: p})
 		}
 	}
@@ -186,6 +191,7 @@ func (s *session) offerAll(ctx context.Context, reader *route.AnnounceReader) {
 		s.group.Go(func() { // refused or not, it is the peer's business
 			if _, err := c.answer(); err == nil {
 				_ = c.wait(true, func(message) error { return nil })
+				c.leave()
 			} else if isViolation(err) {
 				s.Close(err)
 			}
@@ -233,12 +239,34 @@ func (s *session) readNamespaces(c *call, prefix moq.Path, report report) error 
 	if _, err := c.answer(); err != nil {
 		return err
 	}
+	active := map[moq.Path]struct{}{}
+	defer func() { // the end of the request is that of all it has told of
+		for path := range active {
+			if s.ctx.Err() == nil {
+				report(path, c, false)
+			}
+			s.budget.Announcements.Release()
+		}
+	}()
 	return c.wait(true, func(m message) error {
 		switch m := m.(type) {
 		case *namespace:
-			report(prefix.Join(m.Suffix), c, true)
+			path := prefix.Join(m.Suffix)
+			if _, again := active[path]; !again {
+				if !s.budget.Announcements.Take() {
+					return violated(CodeProtocolViolation, "more than %d namespaces", s.cfg.Limits.Announcements)
+				}
+				active[path] = struct{}{}
+			}
+			report(path, c, true)
 		case *namespaceDone:
-			report(prefix.Join(m.Suffix), c, false)
+			path := prefix.Join(m.Suffix)
+			if _, was := active[path]; !was {
+				return violated(CodeProtocolViolation, "NAMESPACE_DONE of %q, which is not there", path)
+			}
+			delete(active, path)
+			s.budget.Announcements.Release()
+			report(path, c, false)
 		case *requestOK, *requestError, *publishSkipped:
 		default:
 			return violated(CodeProtocolViolation, "%T on a SUBSCRIBE_NAMESPACE", m)
@@ -274,6 +302,11 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 		}
 	}
 	a := &asked{prefix: prefix, report: report}
+	forget := func() {
+		s.mu.Lock()
+		s.asked = slices.DeleteFunc(s.asked, func(b *asked) bool { return a == b })
+		s.mu.Unlock()
+	}
 	if !s.p.NamespaceMessages {
 		s.mu.Lock()
 		s.asked = append(s.asked, a)
@@ -283,15 +316,14 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 		return &subscribeNamespace{RequestID: id, Prefix: prefix, Options: wantNamespace}
 	})
 	if err != nil {
+		forget()
 		reader.Close()
 		return nil, s.fromWire(err)
 	}
 	unhook := context.AfterFunc(ctx, func() { reader.Fail(context.Cause(ctx)) })
 	reader.OnEnd(func() {
 		unhook()
-		s.mu.Lock()
-		s.asked = slices.DeleteFunc(s.asked, func(b *asked) bool { return a == b })
-		s.mu.Unlock()
+		forget()
 		c.leave()
 		c.withdraw(&unsubscribeNamespace{Prefix: prefix})
 	})

@@ -3,6 +3,7 @@ package ietf
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -34,12 +35,12 @@ type session struct {
 	closing    bool
 	released   bool // teardown has given up the tracks
 	importing  bool
-	calls      map[uint64]*call // live requests by id, of both sides: their parity differs
-	nextID     uint64           // of our next request
-	maxID      uint64           // the first id that the peer does not allow us
-	peerNext   uint64           // the id that the peer must draw next; with MaxRequestID
-	peerIDs    map[uint64]struct{}
-	raised     chan struct{} // closed when maxID grows
+	calls      map[uint64]*call    // live requests by id, of both sides: their parity differs
+	nextID     uint64              // of our next request
+	maxID      uint64              // the first id that the peer does not allow us
+	peerNext   uint64              // the lowest id that the peer has not drawn
+	peerIDs    map[uint64]struct{} // those above that it has
+	raised     chan struct{}       // closed when maxID grows
 	nextAlias  uint64
 	byTrack    map[*moq.Track]*incoming
 	aliases    map[uint64]*incoming
@@ -115,6 +116,7 @@ func (s *session) teardown() {
 	}
 	s.mu.Lock()
 	s.released = true
+	fetches := slices.Collect(maps.Values(s.fetches))
 	tracks := make([]*moq.Track, 0, len(s.byTrack))
 	for t := range s.byTrack {
 		tracks = append(tracks, t)
@@ -123,6 +125,9 @@ func (s *session) teardown() {
 	slices.SortFunc(tracks, func(a, b *moq.Track) int { return a.Name().Compare(b.Name()) })
 	for _, t := range tracks {
 		s.giveUp(t)
+	}
+	for _, f := range fetches {
+		f.track.Fail(&moq.Error{Code: moq.CodeDropped, Reason: "the session ended", Err: context.Cause(s.ctx)})
 	}
 	close(s.done)
 }
@@ -200,33 +205,73 @@ func (s *session) admit(c *call, m message) error {
 	if s.p.ControlStream && c.st != nil && kind != kindSubscribeNamespace {
 		return violated(CodeProtocolViolation, "%T has no stream of its own", m)
 	}
+	if s.p.ControlStream && s.p.NamespaceStream == (c.st == nil) && kind == kindSubscribeNamespace {
+		return violated(CodeProtocolViolation, "%T is on the wrong stream", m)
+	}
 	c.id, c.kind = id, kind
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, seen := s.peerIDs[id]
-	switch {
-	case id%2 != s.peerNext%2, seen:
-		return violated(CodeInvalidRequestID, "request id %d", id)
-	case s.p.MaxRequestID && id != s.peerNext:
-		return violated(CodeInvalidRequestID, "request id %d comes after %d", id, s.peerNext)
-	case len(s.peerIDs) >= maxRequestsSeen:
-		return violated(CodeTooManyRequests, "more than %d requests", maxRequestsSeen)
+	if err := s.take(id); err != nil {
+		return err
 	}
-	if s.p.MaxRequestID {
-		s.peerNext += 2
-	} else {
-		s.peerIDs[id] = struct{}{}
+	switch m := m.(type) {
+	case *subscribe:
+		c.serving = &serving{c: c, settled: make(chan struct{}), over: make(chan struct{})}
+		s.served[id] = c.serving
+	case *publishNamespace:
+		c.path = m.Namespace
+	case *subscribeNamespace:
+		c.path = m.Prefix
 	}
 	s.calls[id] = c
 	return nil
 }
 
-// maxRequestsSeen bounds the ids of one session that are remembered.
-const maxRequestsSeen = 1 << 20
+// take notes that the peer has drawn an id. s.mu is held.
+func (s *session) take(id uint64) error {
+	_, seen := s.peerIDs[id]
+	switch {
+	case id%2 != s.peerNext%2, id < s.peerNext, seen:
+		return violated(CodeInvalidRequestID, "request id %d", id)
+	case s.p.MaxRequestID && id >= s.control.limit():
+		return violated(CodeTooManyRequests, "request id %d is not allowed yet", id)
+	case s.p.MaxRequestID && !s.p.NamespaceStream && id != s.peerNext:
+		return violated(CodeInvalidRequestID, "request id %d comes after %d", id, s.peerNext)
+	}
+	// Streams overtake each other: ids come in any order.
+	s.peerIDs[id] = struct{}{}
+	if len(s.peerIDs) > maxAhead {
+		s.peerNext = id
+		for ahead := range s.peerIDs {
+			s.peerNext = min(s.peerNext, ahead)
+		}
+	}
+	for {
+		if _, ok := s.peerIDs[s.peerNext]; !ok {
+			return nil
+		}
+		delete(s.peerIDs, s.peerNext)
+		s.peerNext += 2
+	}
+}
+
+// maxAhead is how many ids may have come before a lower one that is missing.
+// Then that one is not waited for any longer: its stream was reset.
+const maxAhead = 4096
 
 // serve runs a request of the peer. The type of its error decides: a violation
 // closes the session, any other refuses the request.
 func (c *call) serve(m message) {
+	s := c.s
+	if c.st != nil {
+		// STOP_SENDING withdraws a request even where the peer goes on.
+		defer context.AfterFunc(c.st.Context(), func() {
+			if !c.finished.Load() {
+				c.leave()
+				c.st.CancelRead(s.reset(moq.ErrCanceled))
+			}
+		})()
+	}
 	var err error
 	switch m := m.(type) {
 	case *subscribe:
@@ -247,11 +292,14 @@ func (c *call) serve(m message) {
 	switch {
 	case err == nil:
 	case isViolation(err):
-		c.s.Close(err)
+		s.Close(err)
 	default:
 		c.reject(err)
 	}
 	c.forget()
+	if c.st != nil { // a peer that has nothing to say either may not say so
+		time.AfterFunc(s.cfg.Limits.HeaderTime, func() { c.st.CancelRead(s.reset(nil)) })
+	}
 }
 
 func isConn(err error) bool {
@@ -265,6 +313,13 @@ func (s *session) timeout(ctx context.Context, d time.Duration, why string) (con
 }
 
 var errGone = moq.Errorf(moq.CodeCanceled, "the request was withdrawn")
+
+// isGone reports whether err is errGone itself: others of its code, such as
+// the reset of a publisher, are no withdrawal.
+func isGone(err error) bool {
+	var e *moq.Error
+	return errors.As(err, &e) && e == errGone
+}
 
 // newCall returns the call of a stream that the peer opened.
 func (s *session) newCall(st quic.Stream) *call {

@@ -1,6 +1,7 @@
 package ietf
 
 import (
+	"sync"
 	"time"
 
 	"github.com/moqtgo/moqt/core/dialect"
@@ -15,11 +16,26 @@ type serving struct {
 	sub   moq.Subscription
 	track *moq.TrackReader
 	over  chan struct{} // closed when PUBLISH_DONE or an error was sent
+
+	settled chan struct{} // closed when it is accepted, or over
+	once    sync.Once     // of settled
+	largest bool          // it can be joined in drafts with JoinLargest
+
+	// guarded by s.mu
+	joined    moq.Location // the largest object that the peer was told of
+	hasJoined bool
 }
 
 // subscribe serves a SUBSCRIBE until the peer withdraws it.
 func (c *call) subscribe(m *subscribe) error {
 	s := c.s
+	v := c.serving
+	defer func() {
+		v.settle()
+		s.mu.Lock()
+		delete(s.served, c.id)
+		s.mu.Unlock()
+	}()
 	if len(m.Params.RangeFilters) > 0 {
 		return refused(requestInvalidFilter, "range filters are not supported")
 	}
@@ -27,7 +43,7 @@ func (c *call) subscribe(m *subscribe) error {
 		return moq.Errorf(moq.CodeTooMany, "more than %d subscriptions", s.cfg.Limits.Subscriptions)
 	}
 	defer s.budget.Subscriptions.Release()
-	v := &serving{c: c, over: make(chan struct{})}
+	v.largest = !m.Params.Filter.has || m.Params.Filter.v.Type == filterLargestObject
 	v.sub = m.Params.subscription(moq.Subscription{
 		Priority: 255 - defaultPriority, Order: moq.Ascending, MaxLatency: patience,
 	})
@@ -41,14 +57,6 @@ func (c *call) subscribe(m *subscribe) error {
 		return err
 	}
 	v.track = reader
-	s.mu.Lock()
-	s.served[c.id] = v
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.served, c.id)
-		s.mu.Unlock()
-	}()
 	v.eg.Start(reader)
 	defer v.eg.Close()
 	err = c.wait(false, v.update)
@@ -65,17 +73,30 @@ func (c *call) subscribe(m *subscribe) error {
 	return nil
 }
 
+func (v *serving) settle() { v.once.Do(func() { close(v.settled) }) }
+
+// tell notes which object is the largest that the peer is told of.
+func (v *serving) tell(l moq.Location) {
+	v.c.s.mu.Lock()
+	v.joined, v.hasJoined = l, true
+	v.c.s.mu.Unlock()
+}
+
 // update takes a REQUEST_UPDATE.
 func (v *serving) update(m message) error {
 	u, ok := m.(*requestUpdate)
 	if !ok {
 		return violated(CodeProtocolViolation, "%T on a SUBSCRIBE", m)
 	}
+	paused := v.sub.Paused
 	v.sub = u.Params.subscription(v.sub)
 	v.eg.Update(v.sub)
 	if p := v.c.s.p; p.AnswersUpdates {
 		ok := &requestOK{To: kindUpdate, RequestID: u.RequestID}
 		if l, has := v.track.Track().Largest(); has && !v.sub.Paused {
+			if paused {
+				v.tell(l)
+			}
 			ok.Params.LargestObject = some(l)
 		}
 		v.c.send(ok)
@@ -88,24 +109,33 @@ func (v *serving) accepted(info moq.TrackInfo, _ moq.Location, _ bool) {
 	p := v.c.s.p
 	m := &subscribeOK{RequestID: v.c.id, TrackAlias: v.alias, Properties: p.properties(info)}
 	m.Params.GroupOrder = some(info.Order)
-	if l, ok := v.track.Track().Largest(); ok && !p.HideLargest {
-		m.Params.LargestObject = some(l)
+	if l, ok := v.track.Track().Largest(); ok {
+		v.tell(l)
+		if !p.HideLargest {
+			m.Params.LargestObject = some(l)
+		}
 	}
 	v.c.send(m)
+	v.settle()
 }
 
 // ended is called by the runner when everything has been sent.
 func (v *serving) ended(err error) {
 	p := v.c.s.p
-	defer close(v.over)
+	// First of all: it was not the peer who withdrew.
+	v.c.finished.Store(true)
+	close(v.over)
+	v.settle()
+	defer v.c.leave()
 	if !v.eg.Accepted() {
 		v.c.reject(errOr(err, moq.ErrNotFound))
-		v.c.leave()
 		return
 	}
 	v.c.send(&publishDone{RequestID: v.c.id, Status: p.doneCode(err), StreamCount: v.eg.Opened()})
 	v.c.finish()
-	v.c.leave()
+	if v.c.st != nil { // a peer that has nothing to say either may not say so
+		time.AfterFunc(v.c.s.cfg.Limits.HeaderTime, func() { v.c.st.CancelRead(v.c.s.reset(nil)) })
+	}
 }
 
 func errOr(err, otherwise error) error {
