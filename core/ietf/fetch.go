@@ -98,9 +98,7 @@ func lastOf(end moq.Location) moq.Location {
 
 // joining returns what comes before a subscription of the peer.
 func (s *session) joining(ctx context.Context, m *fetch) (*moq.ObjectReader, moq.Location, error) {
-	s.mu.Lock()
-	v := s.served[m.JoiningRequestID]
-	s.mu.Unlock()
+	v := s.joinable(ctx, m.JoiningRequestID)
 	if v == nil {
 		return nil, moq.Location{}, refused(requestInvalidJoiningRequestID, "no subscription has the id %d", m.JoiningRequestID)
 	}
@@ -130,6 +128,30 @@ func (s *session) joining(ctx context.Context, m *fetch) (*moq.ObjectReader, moq
 	}
 	end := moq.Location{Group: largest.Group, Object: largest.Object + 1}
 	return v.track.Track().Read(moq.Location{Group: from}, largest, nil), end, nil
+}
+
+// joinable returns a subscription of the peer. Streams overtake each other: one
+// whose request has not come yet is waited for a little.
+func (s *session) joinable(ctx context.Context, id uint64) *serving {
+	timer := time.NewTimer(s.cfg.Limits.ParkTime)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		v, more := s.served[id], s.subscribed
+		_, drawn := s.peerIDs[id]
+		drawn = drawn || id < s.peerNext || id%2 != s.peerNext%2
+		s.mu.Unlock()
+		if v != nil || drawn {
+			return v
+		}
+		select {
+		case <-more:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // sendFetch writes the objects of a fetch to a stream of its own.

@@ -46,6 +46,7 @@ type session struct {
 	aliases    map[uint64]*incoming
 	parked     map[uint64][]chan struct{} // streams that wait for an alias
 	served     map[uint64]*serving        // subscriptions of the peer by request id
+	subscribed chan struct{}              // closed when served grows
 	fetches    map[uint64]*fetching       // fetches of ours by request id
 	wanted     []*incoming
 	requesting bool
@@ -58,7 +59,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		conn: c, p: p, role: role, cfg: cfg,
 		budget: dialect.NewBudget(&cfg.Limits), group: dialect.NewGroup(),
 		ctx: c.Context(), done: make(chan struct{}),
-		calls: map[uint64]*call{}, peerIDs: map[uint64]struct{}{}, raised: make(chan struct{}),
+		calls: map[uint64]*call{}, peerIDs: map[uint64]struct{}{}, raised: make(chan struct{}), subscribed: make(chan struct{}),
 		byTrack: map[*moq.Track]*incoming{}, aliases: map[uint64]*incoming{},
 		parked: map[uint64][]chan struct{}{}, served: map[uint64]*serving{}, fetches: map[uint64]*fetching{},
 		imports: map[moq.Path]entry{},
@@ -218,6 +219,8 @@ func (s *session) admit(c *call, m message) error {
 	case *subscribe:
 		c.serving = &serving{c: c, settled: make(chan struct{}), over: make(chan struct{})}
 		s.served[id] = c.serving
+		close(s.subscribed)
+		s.subscribed = make(chan struct{})
 	case *publishNamespace:
 		c.path = m.Namespace
 	case *subscribeNamespace:

@@ -94,7 +94,7 @@ func (pd *pending) await(ctx context.Context, in *dialect.InBand) error {
 	}
 	st, err := pd.c.AcceptStream(ctx)
 	if err != nil {
-		return err
+		return late(ctx, err)
 	}
 	pd.st, pd.in = st, wire.NewStream(pd.p.Varint, st)
 	m, err := pd.readSetup(ctx)
@@ -114,7 +114,7 @@ func (pd *pending) await(ctx context.Context, in *dialect.InBand) error {
 func (pd *pending) awaitUni(ctx context.Context) error {
 	st, err := pd.c.AcceptUniStream(ctx)
 	if err != nil {
-		return err
+		return late(ctx, err)
 	}
 	pd.uni, pd.in = st, wire.NewStream(pd.p.Varint, st)
 	m, err := pd.readSetup(ctx)
@@ -143,10 +143,15 @@ func (pd *pending) readSetup(ctx context.Context) (message, error) {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil && ctx.Err() != nil {
-		err = violated(CodeControlMessageTimeout, "no set-up in time")
+	return m, late(ctx, err)
+}
+
+// late says what a step that ctx has ended has failed of.
+func late(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !isConn(err) {
+		return violated(CodeControlMessageTimeout, "no set-up in time")
 	}
-	return m, err
+	return err
 }
 
 func (pd *pending) Request() *dialect.Request { return pd.req }
