@@ -61,6 +61,9 @@ type Profile struct {
 	OddLengths bool
 	// HideLargest likewise: SUBSCRIBE_OK does not say LARGEST_OBJECT.
 	HideLargest bool
+	// SilentDone likewise: a subscription ends with its stream alone, FIN for a
+	// clean end and a reset for any other.
+	SilentDone bool
 
 	MissingObjects   bool   // the status "does not exist"
 	StatusProperties bool   // objects of any status may have properties, except missing ones

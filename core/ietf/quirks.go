@@ -20,6 +20,12 @@ var quirks = []quirk{
 		in:    func(p *Profile) bool { return p.TypedParams },
 		apply: func(p *Profile) { p.OddLengths = true },
 	},
+	// It never reads PUBLISH_DONE, and does not see the FIN behind unread bytes.
+	{
+		peer: "moq-lite-js", seen: "@moq/net 0.3.4",
+		in:    func(p *Profile) bool { return p.RequestStreams },
+		apply: func(p *Profile) { p.SilentDone = true },
+	},
 	// It reads no Request ID in GOAWAY and fails on the bytes left over.
 	{
 		peer: "moq-lite-js", seen: "@moq/net 0.3.4",

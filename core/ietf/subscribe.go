@@ -131,8 +131,15 @@ func (v *serving) ended(err error) {
 		v.c.reject(errOr(err, moq.ErrNotFound))
 		return
 	}
-	v.c.send(&publishDone{RequestID: v.c.id, Status: p.doneCode(err), StreamCount: v.eg.Opened()})
-	v.c.finish()
+	switch {
+	case !p.SilentDone:
+		v.c.send(&publishDone{RequestID: v.c.id, Status: p.doneCode(err), StreamCount: v.eg.Opened()})
+		v.c.finish()
+	case err == nil:
+		v.c.finish()
+	default:
+		v.c.out.Reset(v.c.s.reset(err))
+	}
 	if v.c.st != nil { // a peer that has nothing to say either may not say so
 		time.AfterFunc(v.c.s.cfg.Limits.HeaderTime, func() { v.c.st.CancelRead(v.c.s.reset(nil)) })
 	}
