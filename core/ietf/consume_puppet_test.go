@@ -261,47 +261,59 @@ func TestPuppetBadPublisher(t *testing.T) {
 	}
 }
 
+// serving returns a puppet that is the server of a client of ours, which
+// imports what it is told of, and the stream of the client's
+// SUBSCRIBE_NAMESPACE.
+func (w *world) serving(draft string, limits dialect.Limits) (p *peer, asks *quictest.PuppetStream, mux *route.Mux) {
+	t := w.t
+	t.Helper()
+	lis, err := w.net.Node("server").Listen(":0", serverTLS(draft), &quic.Config{EnableDatagrams: true, MaxIncomingStreams: 100, MaxIncomingUniStreams: 100})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = lis.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c, err := w.net.Node("client").Dial(ctx, lis.Addr().String(), serverTLS(draft), &quic.Config{EnableDatagrams: true, MaxIncomingStreams: 100, MaxIncomingUniStreams: 100})
+	require.NoError(t, err)
+	sc, err := lis.Accept(ctx)
+	require.NoError(t, err)
+	p = &peer{Puppet: quictest.NewPuppet(t, sc), t: t, draft: draft}
+	mux = session.NewMux(route.Config{})
+	began := make(chan error, 1)
+	conf := &session.Config{Config: dialect.Config{Import: true, Limits: limits}}
+
+	go func() {
+		pending, err := session.Open(ctx, c, dialect.Client, conf)
+		if err == nil {
+			_, err = session.Accept(ctx, pending, mux.View(route.Scope{}))
+		}
+		began <- err
+	}()
+	if streams(draft) {
+		p.theirs = p.AcceptUni()
+		p.theirs.WantHex(clientSetup[draft])
+		p.control = p.OpenUni(x(serverSetup[draft]))
+	} else {
+		p.theirs = p.Accept()
+		p.theirs.WantHex(clientSetup[draft])
+		p.control = p.theirs.Send(x(serverSetup[draft]))
+	}
+	require.NoError(t, <-began)
+	t.Cleanup(func() { _ = c.CloseWithError(0, "") })
+	asks = p.control
+	if draft != moq14 {
+		asks = p.Accept()
+	}
+	asks.WantBytes(msg(of(draft, "11", "11", "50"), "00 00", of(draft, "", " 01", ""), " 00"))
+	asks.Send(msg(of(draft, "12", "07", "07"), of(draft, "00", "00 00", "00")))
+	return p, asks, mux
+}
+
 // A client of ours: the golden set-up, and what it imports.
 func TestPuppetServes(t *testing.T) {
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
-		lis, err := w.net.Node("server").Listen(":1", serverTLS(draft), &quic.Config{EnableDatagrams: true, MaxIncomingStreams: 100, MaxIncomingUniStreams: 100})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = lis.Close() })
+		_, asks, mux := w.serving(draft, dialect.Limits{})
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		c, err := w.net.Node("client").Dial(ctx, "server:1", serverTLS(draft), &quic.Config{EnableDatagrams: true, MaxIncomingStreams: 100, MaxIncomingUniStreams: 100})
-		require.NoError(t, err)
-		sc, err := lis.Accept(ctx)
-		require.NoError(t, err)
-		p := &peer{Puppet: quictest.NewPuppet(t, sc), t: t, draft: draft}
-		mux := session.NewMux(route.Config{})
-		began := make(chan error, 1)
-		conf := &session.Config{Config: dialect.Config{Import: true}}
-
-		go func() {
-			pending, err := session.Open(ctx, c, dialect.Client, conf)
-			if err == nil {
-				_, err = session.Accept(ctx, pending, mux.View(route.Scope{}))
-			}
-			began <- err
-		}()
-		if streams(draft) {
-			p.theirs = p.AcceptUni()
-			p.theirs.WantHex(clientSetup[draft])
-			p.control = p.OpenUni(x(serverSetup[draft]))
-		} else {
-			p.theirs = p.Accept()
-			p.theirs.WantHex(clientSetup[draft])
-			p.control = p.theirs.Send(x(serverSetup[draft]))
-		}
-		require.NoError(t, <-began)
-		defer func() { _ = c.CloseWithError(0, "") }()
-		asks := p.control
-		if draft != moq14 {
-			asks = p.Accept()
-		}
-		asks.WantBytes(msg(of(draft, "11", "11", "50"), "00 00", of(draft, "", " 01", ""), " 00"))
-		asks.Send(msg(of(draft, "12", "07", "07"), of(draft, "00", "00 00", "00")))
 		view, err := mux.View(route.Scope{}).Watch("", 0, nil)
 		require.NoError(t, err)
 		defer view.Close()
@@ -331,3 +343,17 @@ func TestPuppetServes(t *testing.T) {
 }
 
 func serverTLS(draft string) *tls.Config { return &tls.Config{NextProtos: []string{draft}} }
+
+// A NAMESPACE_DONE without its NAMESPACE, and more of them than there may be.
+func TestPuppetBadNamespaces(t *testing.T) {
+	forDrafts(t, []string{moq16, moq18, moq19}, func(t *testing.T, w *world, draft string) {
+		p, asks, _ := w.serving(draft, dialect.Limits{})
+		asks.Send(msg("08", "01 'bob'"), msg("0e", "01 'eve'"))
+		p.WantClosed(3)
+		p, asks, _ = w.serving(draft, dialect.Limits{Announcements: 2})
+		asks.Send(msg("08", "01 'a'"), msg("08", "01 'b'"), msg("0e", "01 'a'"), msg("08", "01 'c'"), msg("08", "01 'c'"))
+		asks.WantIdle()
+		asks.Send(msg("08", "01 'd'"))
+		p.WantClosed(3)
+	})
+}
