@@ -48,6 +48,8 @@ func (p *pushed) Want(t *moq.Track) {
 // enter publishes a namespace of the peer in the home view. It replaces what
 // an earlier request has entered.
 func (s *session) enter(ns moq.Path, by *call) error {
+	s.entering.Lock()
+	defer s.entering.Unlock()
 	s.mu.Lock()
 	old := s.imports[ns]
 	s.mu.Unlock()
@@ -77,6 +79,8 @@ func (s *session) put(ns moq.Path, e entry) error {
 // withdrawn takes back what a PUBLISH_NAMESPACE has entered; tracks that were
 // published stay.
 func (s *session) withdrawn(ns moq.Path, by *call) {
+	s.entering.Lock()
+	defer s.entering.Unlock()
 	s.mu.Lock()
 	e := s.imports[ns]
 	mine := e.pub != nil && e.by == by
@@ -152,6 +156,8 @@ func (in *incoming) ended() (done, over bool) {
 
 // offer enters a track that the peer has published.
 func (s *session) offer(name moq.FullTrackName, t *moq.Track) error {
+	s.entering.Lock()
+	defer s.entering.Unlock()
 	s.mu.Lock()
 	e, had := s.imports[name.Path]
 	if e.tracks[name.Name] != nil {
@@ -177,6 +183,8 @@ func (s *session) offer(name moq.FullTrackName, t *moq.Track) error {
 // unoffer takes it back. The namespace goes with its last track, unless it was
 // published itself.
 func (s *session) unoffer(name moq.FullTrackName, t *moq.Track) {
+	s.entering.Lock()
+	defer s.entering.Unlock()
 	s.mu.Lock()
 	e := s.imports[name.Path]
 	if e.tracks[name.Name] != t {

@@ -328,3 +328,15 @@ func TestPuppetGoaway(t *testing.T) {
 		p.WantClosed(quic.ErrorCode(3))
 	})
 }
+
+// A namespace that is published several times at once ends with its session.
+func TestPuppetPublishesNamespaceAtOnce(t *testing.T) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
+		p := w.join(draft)
+		for _, id := range []string{"00", "02", "04", "06", "08", "0a", "0c", "0e"} {
+			p.ask(msg("06", id, " 01 'bob' 00"))
+		}
+		pass(time.Second)
+		p.Close(0, "")
+	})
+}

@@ -31,6 +31,8 @@ type session struct {
 	ctx     context.Context
 	done    chan struct{} // closed when everything has ended
 
+	entering sync.Mutex // one change of imports at a time; taken before mu
+
 	mu         sync.Mutex
 	closing    bool
 	released   bool // teardown has given up the tracks
