@@ -174,6 +174,9 @@ func (in *incoming) respond() {
 	s.mu.Lock()
 	done := in.done
 	s.mu.Unlock()
+	if isGone(err) { // to the subscribers of the track it is no withdrawal
+		err = moq.Errorf(moq.CodeDropped, "the publisher reset the subscription")
+	}
 	if err == nil && !done && s.ctx.Err() == nil {
 		err = moq.Errorf(moq.CodeDropped, "the subscription ended without PUBLISH_DONE")
 	}
