@@ -1,4 +1,4 @@
-// node run.mjs [camera] [negative] [matrix] [cli] [--only=TEXT]; without names: everything.
+// node run.mjs [camera] [negative] [matrix] [cli] [--only=TEXT] [--dialect=TEXT]; without names: everything.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { launch } from "./lib/browser.mjs";
@@ -16,13 +16,13 @@ const parts = {
 		await stopped.stop();
 		await negatives(world, report, stopped.url);
 	},
-	matrix: (world, report, only) => matrix(world, report, only),
+	matrix: (world, report) => matrix(world, report, value("only"), value("dialect")),
 	cli: (world, report) => cli(world, report),
 };
 
 const options = process.argv.slice(2);
-const only = options.find((option) => option.startsWith("--only="))?.slice("--only=".length);
-const chosen = options.filter((option) => !option.startsWith("--only=")).map((option) => option.replace(/^--/, ""));
+const value = (name) => options.find((option) => option.startsWith(`--${name}=`))?.slice(`--${name}=`.length);
+const chosen = options.filter((option) => !option.includes("=")).map((option) => option.replace(/^--/, ""));
 for (const name of chosen) {
 	if (!(name in parts)) {
 		console.error(`unknown part ${name}; there are ${Object.keys(parts).join(", ")}`);
@@ -45,7 +45,7 @@ try {
 		const report = new Report();
 		const started = Date.now();
 		try {
-			await parts[name]({ relay, pages, browser }, report, only);
+			await parts[name]({ relay, pages, browser }, report);
 		} catch (err) {
 			report.add(name, "run", { ok: false, reason: String(err.message).split("\n")[0] });
 		}

@@ -1,4 +1,4 @@
-// Every @moq/net case in every draft of moq-lite, one after the other.
+// Every @moq/net case in every draft, one after the other.
 import { closePage, launchVictim, openPage } from "./browser.mjs";
 
 /** A case ends by itself, at the latest after 60 s; this catches a page that no longer answers. */
@@ -38,14 +38,15 @@ async function killed(world, keeper, dialects) {
 	}
 }
 
-/** matrix runs the rows that `only` matches ("" is all). */
-export async function matrix(world, report, only = "") {
+/** matrix runs the rows whose name matches `only` in the columns whose name contains `column` ("" is all). */
+export async function matrix(world, report, only = "", column = "") {
+	const wanted = new RegExp(only);
 	const keeper = await openNet(world, "keeper");
 	let page = await openNet(world, "net");
-	const rows = await page.evaluate(() => e2e.rows);
+	const rows = (await page.evaluate(() => e2e.rows)).map(({ name, dialects }) => ({ name, dialects: dialects.filter((dialect) => dialect.includes(column)) }));
 	const dialects = [...new Set(rows.flatMap((row) => row.dialects))];
 	// What takes time begins first and is asked for last.
-	const wait = (name) => (name.includes(only) ? dialects : []);
+	const wait = (name) => (wanted.test(name) ? dialects : []);
 	const staying = wait("set-up stays open");
 	const dying = wait("browser killed").filter((dialect) => !dialect.startsWith("lite-02"));
 	for (const dialect of staying) {
@@ -54,7 +55,7 @@ export async function matrix(world, report, only = "") {
 	}
 	if (dying.length) await killed(world, keeper, dying).catch((err) => console.log(`browser killed: ${failure(err).reason}`));
 	for (const { name, dialects } of rows) {
-		if (!name.includes(only)) continue;
+		if (!wanted.test(name)) continue;
 		for (const dialect of dialects) {
 			const outcome = await within(page.evaluate(([name, dialect]) => e2e.run(name, dialect), [name, dialect]), name).catch(failure);
 			report.add(name, dialect, outcome);
