@@ -29,7 +29,7 @@ func TestServerMisconfigured(t *testing.T) {
 	require.Error(t, (&Server{}).ListenAndServeTLS("no such file", "nor this"))
 	old := &Server{TLSConfig: &tls.Config{}, Config: &Config{Versions: []string{"moq-99"}}}
 	require.ErrorContains(t, old.ListenAndServe(), "moq-99")
-	none := &Server{TLSConfig: &tls.Config{NextProtos: []string{"moq-00", "http/1.1"}}}
+	none := &Server{TLSConfig: &tls.Config{NextProtos: []string{"moqt-07", "http/1.1"}}}
 	require.ErrorContains(t, none.ListenAndServe(), "NextProtos")
 }
 
@@ -40,7 +40,8 @@ func TestNextProtos(t *testing.T) {
 		for _, c := range []struct{ given, versions, want []string }{
 			{nil, nil, append(Versions(), "h3")},
 			{nil, []string{"moq-lite-03"}, []string{"moq-lite-03", "h3"}},
-			{[]string{"h3", "moq-00"}, nil, []string{"h3"}},
+			{[]string{"h3", "moqt-07"}, nil, []string{"h3"}},
+			{[]string{"h3", "moq-00"}, nil, []string{"h3", "moq-00"}},
 			{[]string{"moq-lite-04", "moq-lite-05"}, []string{"moq-lite-05"}, []string{"moq-lite-05"}},
 		} {
 			s, _ := w.server()
@@ -61,7 +62,7 @@ func TestNextProtos(t *testing.T) {
 			require.ErrorIs(w, s.ListenAndServe(), ErrServerClosed)
 		}
 	})
-	require.Contains(t, log.String(), "moq-00")
+	require.Contains(t, log.String(), "moqt-07")
 }
 
 // What is refused is refused with a code.

@@ -34,9 +34,6 @@ type incoming struct {
 	timer   *time.Timer
 }
 
-// Track implements route.Source: a peer's tracks exist with us once wanted.
-func (s *session) Track(moq.FullTrackName) *moq.Track { return nil }
-
 // Want implements route.Source.
 func (s *session) Want(t *moq.Track) {
 	s.mu.Lock()
@@ -55,6 +52,11 @@ func (s *session) Want(t *moq.Track) {
 		if !ok {
 			s.mu.Unlock()
 			t.Fail(moq.Errorf(moq.CodeNotFound, "%q is no name of this session", t.Name()))
+			return
+		}
+		if s.onlyTracks(rel) {
+			s.mu.Unlock()
+			t.Fail(moq.Errorf(moq.CodeNotFound, "%q is not published", t.Name()))
 			return
 		}
 		in = &incoming{s: s, track: t, streams: map[*uniStream]struct{}{}}

@@ -15,34 +15,23 @@ type entry struct {
 	tracks map[string]*moq.Track // by PUBLISH, replaced and never modified
 }
 
-// A pushed is the Source of a namespace: the tracks that the peer has
-// published are there already, others are asked for where it has published
-// the namespace.
-type pushed struct {
-	*session
-	ns moq.Path
-}
-
-// Track implements route.Source.
-func (p *pushed) Track(name moq.FullTrackName) *moq.Track {
-	if rel, ok := p.home.Relative(name.Path); !ok || rel != p.ns {
+// Track implements route.Source: a track that the peer has published is there
+// already, others exist with us once wanted.
+func (s *session) Track(name moq.FullTrackName) *moq.Track {
+	rel, ok := s.home.Relative(name.Path)
+	if !ok {
 		return nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.imports[p.ns].tracks[name.Name]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.imports[rel].tracks[name.Name]
 }
 
-// Want implements route.Source.
-func (p *pushed) Want(t *moq.Track) {
-	p.mu.Lock()
-	asks := p.imports[p.ns].by != nil || p.released
-	p.mu.Unlock()
-	if !asks {
-		t.Fail(moq.Errorf(moq.CodeNotFound, "%q is not published", t.Name()))
-		return
-	}
-	p.session.Want(t)
+// onlyTracks reports whether the peer has published tracks of a namespace, but
+// not the namespace: others of it must not be asked for. s.mu is held.
+func (s *session) onlyTracks(ns moq.Path) bool {
+	e, ok := s.imports[ns]
+	return ok && e.by == nil
 }
 
 // enter publishes a namespace of the peer in the home view. It replaces what
@@ -64,7 +53,7 @@ func (s *session) put(ns moq.Path, e entry) error {
 	s.mu.Lock()
 	s.imports[ns] = e // before it can be asked for
 	s.mu.Unlock()
-	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: e.by != nil}, &pushed{s, ns})
+	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: e.by != nil}, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -405,4 +406,37 @@ func TestComeBack(t *testing.T) {
 		wantFrame(t, in, "two")
 		require.Less(t, time.Since(start), time.Second)
 	})
+}
+
+// A publisher that leaves takes its broadcast and its tracks along, at once; one
+// that vanishes, after a while.
+func TestLeaves(t *testing.T) {
+	for _, v := range slices.Concat(versions, drafts) {
+		for code, within := range map[quic.ErrorCode]time.Duration{0: time.Second, 1: 6 * time.Second} {
+			bubble(t, fmt.Sprintf("%s/%d", v, code), func(t *testing.T, w *world) {
+				mux, track, _ := publish("room/alice", "video")
+				p := w.dial("publisher", v, mux)
+				g := hello(t, track, "one")
+				s := w.dial("watcher", v, nil)
+				watch, err := s.Announced(t.Context(), "room")
+				require.NoError(t, err)
+				_, err = watch.Next(t.Context())
+				require.NoError(t, err)
+				r := subscribeTo(t, s, aliceVideo, moq.Subscription{})
+				wantFrame(t, nextGroup(t, r), "one")
+				_ = p.CloseWithError(code, "")
+				start := time.Now()
+				a, err := watch.Next(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, route.Ended, a.Change)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, err = r.NextGroup(ctx)
+				require.Error(t, err)
+				require.NotErrorIs(t, err, context.DeadlineExceeded)
+				require.Less(t, time.Since(start), within)
+				_ = g.Close()
+			})
+		}
+	}
 }
