@@ -16,8 +16,8 @@ var (
 	errRefused           = errors.New("memnet: connection refused")
 )
 
-// noApplicationProtocol is the TLS alert of RFC 7301.
-const noApplicationProtocol = tls.AlertError(120)
+// errNoProtocol is the TLS alert of RFC 7301.
+const errNoProtocol = tls.AlertError(120)
 
 // backlog is how many connections wait to be accepted.
 const backlog = 128
@@ -85,7 +85,7 @@ func (c *conn) receiveHello(h *hello) {
 	c.configure(&l.conf)
 	protocol, ok := negotiate(l.protocols, h.protocols)
 	if !ok {
-		c.refuse(noApplicationProtocol)
+		c.refuse(errNoProtocol)
 		return
 	}
 	if len(l.queue) >= backlog {

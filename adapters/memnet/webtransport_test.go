@@ -3,7 +3,6 @@ package memnet_test
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -67,7 +66,7 @@ func webPipe(c memnet.Config) func(testing.TB, *quic.Config) (quic.Connection, q
 		h := newWebHost(t, c, conf, nil, func(h *webHost) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				s, err := h.server.Upgrade(w, r, []string{"b", "a"})
-				require.NoError(t, err)
+				assert.NoError(t, err)
 				sessions <- s
 			}
 		})
@@ -257,7 +256,7 @@ func TestServerClose(t *testing.T) {
 		<-h.errs
 		_, err = h.dial(t.Context(), "https://server/", nil)
 		require.Error(t, err)
-		assert.True(t, errors.Is(<-h.errs, http.ErrServerClosed))
+		assert.ErrorIs(t, <-h.errs, http.ErrServerClosed)
 	})
 }
 

@@ -102,15 +102,15 @@ func TestLoopback(t *testing.T) {
 		sessions = append(sessions, sess)
 		r, err := sess.Subscribe(ctx, "b", "t", nil)
 		require.NoError(t, err)
-		_, frames := readGroup(t, ctx, r)
+		_, frames := readGroup(ctx, t, r)
 		require.Len(t, frames, 3)
-		require.True(t, frames[1] == string(large))
+		require.Equal(t, string(large), frames[1])
 		r.Close()
 
 		// what the client offers is served by the server, as by a relay
 		up, err := mux.Subscribe(ctx, Path(scheme), "x", nil)
 		require.NoError(t, err)
-		_, frames = readGroup(t, ctx, up)
+		_, frames = readGroup(ctx, t, up)
 		require.Equal(t, []string{"from", scheme}, frames)
 		_, err = up.NextGroup(ctx)
 		require.Equal(t, io.EOF, err)

@@ -234,7 +234,7 @@ func (m *mover) switchTo(old, core *session.Session, to *url.URL) error {
 		m.tell(t)
 	}
 	for _, w := range watches {
-		w.from(core)
+		_ = w.from(core) // a watch that cannot move ends by itself
 	}
 	m.log().Info("GOAWAY followed", "to", to.Redacted())
 	m.run(func() {

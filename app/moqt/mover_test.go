@@ -106,7 +106,7 @@ func followed(w *world, scheme string) {
 
 	seen := map[uint64]bool{}
 	for len(seen) < 40 { // newest first, where two are there
-		seq, frames := readGroup(w, w.ctx(), r)
+		seq, frames := readGroup(w.ctx(), w, r)
 		require.False(w, seen[seq], "group %d comes twice", seq)
 		seen[seq] = true
 		if seq > 0 {
@@ -327,7 +327,7 @@ func TestSubscribeWhileMoving(t *testing.T) {
 					r, err := sess.Subscribe(w.Context(), "b", "t", nil)
 					require.NoError(w, err)
 					if n%2 == i%2 {
-						_, frames := readGroup(w, w.Context(), r)
+						_, frames := readGroup(w.Context(), w, r)
 						require.Equal(w, []string{"x"}, frames)
 					}
 					w.sleep(time.Duration(i*n%5) * time.Millisecond)

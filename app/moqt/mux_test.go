@@ -38,7 +38,7 @@ func TestHandlerRunsOncePerTrack(t *testing.T) {
 			r, err := m.Subscribe(t.Context(), "live/room", "chat", nil)
 			require.NoError(t, err)
 			readers = append(readers, r)
-			_, frames := readGroup(t, t.Context(), r)
+			_, frames := readGroup(t.Context(), t, r)
 			require.Equal(t, []string{"hi"}, frames)
 		}
 		require.Equal(t, 1, runs)
@@ -66,7 +66,7 @@ func TestHandlerEndsWhenNobodyWantsIt(t *testing.T) {
 		for range 2 { // and it is run again for the next one
 			r, err := m.Subscribe(t.Context(), "room", "chat", nil)
 			require.NoError(t, err)
-			_, frames := readGroup(t, t.Context(), r)
+			_, frames := readGroup(t.Context(), t, r)
 			require.Equal(t, []string{"hi"}, frames)
 			r.Close()
 			start := time.Now()
@@ -137,7 +137,7 @@ func TestFirstGroupWaitsForSubscriber(t *testing.T) {
 		require.NoError(t, err)
 		asks.Close()
 		for i := range 3 {
-			_, frames := readGroup(t, t.Context(), r)
+			_, frames := readGroup(t.Context(), t, r)
 			require.Equal(t, []string{strconv.Itoa(i)}, frames)
 		}
 		_, err = r.NextGroup(t.Context())
@@ -159,7 +159,7 @@ func TestPrefix(t *testing.T) {
 			r, err := m.Subscribe(t.Context(), path, "t", nil)
 			require.NoError(t, err)
 			defer r.Close()
-			_, frames := readGroup(t, t.Context(), r)
+			_, frames := readGroup(t.Context(), t, r)
 			return frames[0]
 		}
 		require.Equal(t, "announced a/b/c:t", get("a/b/c"))
@@ -178,7 +178,7 @@ func TestPrefix(t *testing.T) {
 			r, err := m.Subscribe(t.Context(), "a/b/d", "u", nil)
 			require.NoError(t, err)
 			defer r.Close()
-			_, frames := readGroup(t, t.Context(), r)
+			_, frames := readGroup(t.Context(), t, r)
 			return frames[0]
 		}())
 	})
@@ -292,7 +292,7 @@ func TestBroadcastTracks(t *testing.T) {
 		_, err = w.AppendGroup()
 		require.ErrorIs(t, err, ErrClosed)
 		require.ErrorIs(t, w.Close(), ErrClosed)
-		_, frames := readGroup(t, t.Context(), r)
+		_, frames := readGroup(t.Context(), t, r)
 		require.Equal(t, []string{"one"}, frames)
 		_, err = r.NextGroup(t.Context())
 		require.Equal(t, io.EOF, err)

@@ -213,7 +213,7 @@ func TestShutdown(t *testing.T) {
 		start := time.Now()
 		require.NoError(w, s.Shutdown(w.ctx()))
 		require.Less(w, time.Since(start), 5*time.Second)
-		require.Equal(w, "", <-asked)
+		require.Empty(w, <-asked)
 		require.Error(w, sess.Wait())
 	})
 }

@@ -194,5 +194,6 @@ func (w *TrackWriter) demandChanged() {
 
 func errorAs(err error) (*Error, bool) {
 	var e *Error
-	return e, errors.As(err, &e)
+	ok := errors.As(err, &e)
+	return e, ok
 }

@@ -101,7 +101,7 @@ func writeGroup(t require.TestingT, w *TrackWriter, frames ...string) {
 	require.NoError(t, g.Close())
 }
 
-func readGroup(t require.TestingT, ctx context.Context, r *TrackReader) (seq uint64, frames []string) {
+func readGroup(ctx context.Context, t require.TestingT, r *TrackReader) (seq uint64, frames []string) {
 	g, err := r.NextGroup(ctx)
 	require.NoError(t, err)
 	for f, err := range g.Frames(ctx) {

@@ -23,7 +23,7 @@ func moqtSubscribe(ctx context.Context, url string, r *reception) error {
 	if err != nil {
 		return err
 	}
-	defer session.CloseWithError(moqt.SessionNoError, "")
+	defer func() { _ = session.CloseWithError(moqt.SessionNoError, "") }()
 	track, err := session.Subscribe(ctx, source.Path, source.Track, nil)
 	if err != nil {
 		return err

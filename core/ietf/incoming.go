@@ -139,23 +139,14 @@ func (in *incoming) advance() error {
 // update tells the peer another priority.
 func (in *incoming) update() error {
 	s := in.s
-	id, start := uint64(0), moq.Location{}
-	for {
-		s.mu.Lock()
-		if !in.bound {
-			s.mu.Unlock()
-			return nil
-		}
-		start = in.start
-		if !s.p.MaxRequestID || s.nextID < s.maxID {
-			id = s.nextID
-			s.nextID += 2
-			s.mu.Unlock()
-			break
-		}
+	s.mu.Lock()
+	start, id := in.start, s.nextID
+	if !in.bound || s.p.MaxRequestID && id >= s.maxID {
 		s.mu.Unlock()
-		return nil // no request is left: the priority is not worth waiting for
+		return nil // a priority is not worth waiting for
 	}
+	s.nextID += 2
+	s.mu.Unlock()
 	m := &requestUpdate{Of: kindSubscribe, RequestID: id, ExistingID: in.c.id}
 	m.Params.SubscriberPriority = in.sent.SubscriberPriority
 	if s.p.InlineFields {

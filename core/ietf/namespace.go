@@ -10,9 +10,6 @@ import (
 	"github.com/moqtgo/moqt/core/route"
 )
 
-// announceBatch is how many changes are taken at a time.
-const announceBatch = 64
-
 // publishNamespace serves a PUBLISH_NAMESPACE: the namespace and all below it
 // are the peer's until it withdraws.
 func (c *call) publishNamespace(m *publishNamespace) error {
@@ -28,10 +25,13 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 		return moq.Errorf(moq.CodeTooMany, "more than %d namespaces", s.cfg.Limits.Announcements)
 	}
 	defer s.budget.Announcements.Release()
-	for _, a := range told {
-		a.report(m.Namespace, c, true)
-		defer a.report(m.Namespace, c, false)
+	tell := func(active bool) {
+		for _, a := range told {
+			a.report(m.Namespace, c, active)
+		}
 	}
+	tell(true)
+	defer tell(false)
 	if importing {
 		if err := s.enter(m.Namespace, c); err != nil {
 			return err

@@ -162,7 +162,7 @@ func TestPuppetBadSetup(t *testing.T) {
 	} {
 		for _, node := range []string{"puppet", "web"} { // before and after the decision
 			inWorld(t, node+"/"+c.name, quietly, func(t *testing.T, w *world) {
-				p := &peer{Puppet: w.dial(lite05), draft: lite05, t: t}
+				p := &peer{Puppet: w.dial(lite05)}
 				if node == "web" {
 					p.Puppet = newPuppet(t, w.connect(node, lite05))
 				}
@@ -199,7 +199,7 @@ func TestPuppetBadSetup(t *testing.T) {
 		})
 	}
 	inWorld(t, "no SETUP", quietly, func(t *testing.T, w *world) {
-		p := &peer{Puppet: w.dial(lite05), draft: lite05, t: t}
+		p := &peer{Puppet: w.dial(lite05)}
 		st := p.Open(x("02"), msg("00 'room/alice' 'video' 02 00 00 00 00"))
 		early := p.OpenUni(x("00 02 00 00"))
 		early.WantStop(m(10))

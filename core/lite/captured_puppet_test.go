@@ -50,7 +50,7 @@ const origin = "c01fffffffffffff"
 
 func TestCapturedNpmConsumer(t *testing.T) {
 	replaying(t, lite05, func(t *testing.T, w *world, send sender) {
-		p := &peer{Puppet: w.dial(lite05), t: t, draft: lite05}
+		p := &peer{Puppet: w.dial(lite05)}
 		send.to(p.OpenUni(), "01", "0e", "02 01 01 01 05 08"+origin).FIN()
 		p.AcceptUni().WantHex("01 08 02 010101 05024063").WantFIN()
 		p.Accept().WantHex("01 03 00 4063")

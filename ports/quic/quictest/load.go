@@ -77,7 +77,7 @@ func manyStreams(p *pipe) {
 						return err
 					}
 					if data, err := readAll(s); err != io.EOF || !bytes.Equal(data, pattern(i, 10)) {
-						return fmt.Errorf("answer %d: %d bytes, %v", i, len(data), err)
+						return fmt.Errorf("answer %d: %d bytes, %w", i, len(data), err)
 					}
 				}
 				return nil
