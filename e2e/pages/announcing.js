@@ -154,7 +154,7 @@ export const announcing = [
 	{ name: "announce late", body: announceLate },
 	{ name: "unannounce", body: unannounce, basic: true },
 	{ name: "prefix room, not roommate", body: prefixes },
-	{ name: "publisher leaves", body: publisherLeaves, except: /^moqt/ },
+	{ name: "publisher leaves", body: publisherLeaves },
 	{ name: "publisher's page closed", body: pageClosed },
 	{ name: "republish x 3", body: republish },
 	{ name: "takeover and return", body: takeover, except: /^moqt-20/ },
