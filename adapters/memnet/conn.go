@@ -57,6 +57,7 @@ type conn struct {
 
 	// What is sent.
 	seq           uint64
+	held          int // packets that a cut link holds
 	turn, turns   uint64
 	active        bool // the link knows that we have something to send
 	control       []frame

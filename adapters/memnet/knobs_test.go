@@ -341,3 +341,31 @@ func TestUrgencyOrder(t *testing.T) {
 		assert.Equal(t, []string{"0", "2", "5", "7"}, order)
 	})
 }
+
+// TestLossTakesRate: what is lost has taken its time on the link.
+func TestLossTakesRate(t *testing.T) {
+	link := memnet.Link{Latency: time.Millisecond, Rate: 100_000}
+	var clean, lossy time.Duration
+	inWorld(t, memnet.Config{Link: link}, nil, func(w *world) { clean = w.arrival(200_000) })
+	link.Loss = 0.5
+	inWorld(t, memnet.Config{Link: link}, nil, func(w *world) { lossy = w.arrival(200_000) })
+	assert.InDelta(t, 2, lossy.Seconds()/clean.Seconds(), 0.5)
+}
+
+// TestStall: a node that does not read stops its peer once the window is full,
+// and loses nothing.
+func TestStall(t *testing.T) {
+	conf := &quic.Config{
+		InitialStreamReceiveWindow: 10_000, MaxStreamReceiveWindow: 10_000, MaxIdleTimeout: 5 * time.Second,
+	}
+	inWorld(t, memnet.Config{Link: memnet.Link{Latency: time.Millisecond}}, conf, func(w *world) {
+		w.net.Node("server").Stall()
+		go func() {
+			w.sleep(time.Minute)
+			assert.InDelta(t, 10_000, w.client.Stats().BytesSent, 1000, "the window is full")
+			w.net.Node("server").Resume()
+		}()
+		assert.InDelta(t, 60, w.arrival(50_000).Seconds(), 0.1)
+		require.NoError(t, w.client.Context().Err(), "who does not read is still there")
+	})
+}

@@ -14,7 +14,8 @@ type Link struct {
 	Rate int64
 	// Loss is the share of packets that get lost, 0 to 1. A datagram is gone
 	// then; a frame of a stream comes a retransmission later, after twelve at
-	// the most, and what follows it in its stream waits.
+	// the most, and what follows it in its stream waits. Every attempt takes
+	// its share of a Rate.
 	Loss float64
 	// Queue is how many packets wait in front of a link with a Rate, in
 	// their order: 16. Beyond that stream data waits in its stream, where
@@ -29,6 +30,10 @@ const (
 	overhead       = 40
 	retransmitSlop = time.Millisecond
 	maxAttempts    = 12
+	// flight is how many packets of one end are under way on a link that is
+	// cut. What comes after them waits in its stream, where it can still be
+	// reset and where urgency counts.
+	flight = 32
 )
 
 // A link is a Link at work.
@@ -98,7 +103,9 @@ func (l *link) heal() {
 	l.net.contact(l)
 	held := l.held
 	l.held = nil
+	l.touch()
 	for _, p := range held {
+		p.from.held = 0
 		if p.from.err == nil { // an end that is gone does not retransmit
 			l.transmit(p)
 		}
@@ -130,6 +137,9 @@ func (l *link) pump() (worked bool) {
 func (l *link) next() *conn {
 	var best *conn
 	for _, c := range l.active {
+		if l.down && c.held >= flight && c.err == nil {
+			continue
+		}
 		if best == nil || c.turn < best.turn || c.turn == best.turn && c.lane < best.lane {
 			best = c
 		}
@@ -160,14 +170,17 @@ func (l *link) transmit(p packet) {
 	if l.down {
 		if f.kind != datagramFrame && f.kind != closeFrame {
 			l.held = append(l.held, p)
+			p.from.held++
 		} else {
 			p.from.lost(size)
 		}
 		return
 	}
 	due := n.now()
+	var slot time.Duration // what a packet takes of the rate
 	if l.Rate > 0 {
-		l.busy = max(l.busy, due) + time.Duration(float64(size)/float64(l.Rate)*float64(time.Second))
+		slot = time.Duration(float64(size) / float64(l.Rate) * float64(time.Second))
+		l.busy = max(l.busy, due) + slot
 		due = l.busy
 		l.queued++
 		l.left++
@@ -188,6 +201,7 @@ func (l *link) transmit(p packet) {
 		if f.kind == datagramFrame {
 			return
 		}
+		l.busy += slot
 		rtt := l.Latency + n.link(l.b, l.a).Latency
 		due += (rtt*9/8 + retransmitSlop) << min(attempt, 6)
 	}

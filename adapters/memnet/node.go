@@ -18,6 +18,7 @@ type Node struct {
 	dials     map[string]int       // by address
 	conns     map[*conn]struct{}
 	lastPort  int
+	stalled   bool
 }
 
 // An Addr is a node and a port.
@@ -138,7 +139,32 @@ func (d *Node) Crash() {
 	d.crash(errCrashed)
 }
 
+// Stall keeps what has arrived from everybody who reads a stream at this node,
+// as where a program hangs: windows fill, and peers can write no more. What
+// needs no reader, such as acknowledgements and PINGs, goes on.
+func (d *Node) Stall() {
+	d.net.mu.Lock()
+	defer d.net.release()
+	d.stalled = true
+}
+
+// Resume undoes Stall.
+func (d *Node) Resume() {
+	n := d.net
+	n.mu.Lock()
+	defer n.release()
+	d.stalled = false
+	for c := range d.conns {
+		for id, s := range c.streams {
+			if h := s.recv; h != nil && len(h.chunks) > 0 { // one at a time
+				n.at(n.now(), c.lane, "resume", uint64(id), h.wake.fire)
+			}
+		}
+	}
+}
+
 func (d *Node) crash(err error) {
+	d.stalled = false
 	for _, l := range d.listeners {
 		l.close()
 	}

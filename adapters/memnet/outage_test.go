@@ -2,6 +2,7 @@ package memnet_test
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -121,5 +122,68 @@ func TestNetworkClose(t *testing.T) {
 		require.Error(t, err)
 		_, err = w.net.Node("x").Listen(":1", nil, nil)
 		require.Error(t, err)
+	})
+}
+
+// TestCutHoldsAFlight: a cut link takes a flight of packets; the rest waits in
+// its streams, where a reset still spares it and urgency counts.
+func TestCutHoldsAFlight(t *testing.T) {
+	inWorld(t, memnet.Config{Link: memnet.Link{Latency: 10 * time.Millisecond, Rate: 1 << 20}}, nil, func(w *world) {
+		w.net.Partition("client", "server")
+		bulk, err := w.client.OpenUniStream(w.ctx)
+		require.NoError(t, err)
+		wrote := make(chan error, 1)
+		go func() {
+			_, err := bulk.Write(make([]byte, 200_000)) // within the window
+			wrote <- err
+		}()
+		w.net.Wait()
+		sent := w.client.Stats().BytesSent
+		assert.Less(t, sent, int64(45_000))
+		urgent, err := w.client.OpenUniStream(w.ctx)
+		require.NoError(t, err)
+		urgent.SetPriority(0, false)
+		go func() { _, _ = urgent.Write([]byte("now")) }()
+		w.net.Wait()
+		bulk.CancelWrite(1)
+		require.Error(t, <-wrote)
+		w.net.Heal("client", "server")
+		assert.Less(t, took(func() {
+			for range 2 {
+				r, err := w.server.AcceptUniStream(w.ctx)
+				require.NoError(t, err)
+				if _, err = io.ReadFull(r, make([]byte, 3)); err == nil {
+					return
+				}
+			}
+			t.Error("neither stream brought the urgent bytes")
+		}), 100*time.Millisecond)
+	})
+}
+
+// TestRestart: a node that has crashed serves again, and what remains of its
+// past is silent.
+func TestRestart(t *testing.T) {
+	conf := &quic.Config{MaxIdleTimeout: 10 * time.Second}
+	inWorld(t, memnet.Config{Link: memnet.Link{Latency: time.Millisecond}}, conf, func(w *world) {
+		old := w.client
+		w.net.Node("server").Crash()
+		l, err := w.net.Node("server").Listen(":1", nil, conf)
+		require.NoError(t, err)
+		w.client, err = w.net.Node("client").Dial(w.ctx, "server:1", nil, conf)
+		require.NoError(t, err)
+		w.server, err = l.Accept(w.ctx)
+		require.NoError(t, err)
+		assert.Equal(t, time.Millisecond, w.arrival(1000))
+		s, err := old.OpenUniStream(w.ctx)
+		require.NoError(t, err)
+		_, err = s.Write([]byte("to whom?"))
+		require.NoError(t, err)
+		<-old.Context().Done()
+		require.NoError(t, w.client.Context().Err())
+		ctx, cancel := context.WithTimeout(w.ctx, time.Second)
+		defer cancel()
+		_, err = w.server.AcceptUniStream(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "the new server hears nothing of the old connection")
 	})
 }

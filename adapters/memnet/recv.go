@@ -74,7 +74,7 @@ func (h *recvHalf) Read(p []byte) (int, error) {
 			return 0, c.err
 		case len(p) == 0:
 			return 0, nil
-		case len(h.chunks) > 0:
+		case len(h.chunks) > 0 && !c.node.stalled:
 			return h.take(p), nil
 		}
 		wake := h.wake.wait()
