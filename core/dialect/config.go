@@ -30,7 +30,11 @@ type Config struct {
 	// OnGoaway is called when the peer asks to move to uri ("" for
 	// anywhere).
 	OnGoaway func(uri string, timeout time.Duration)
-	Limits   Limits
+	// OnPanic is told of a panic in a goroutine of the session, which is then
+	// closed with the dialect's code of an internal error. nil: the panic
+	// ends the process, as tests want it.
+	OnPanic func(v any, stack []byte)
+	Limits  Limits
 }
 
 // WithDefaults returns c with every zero field replaced by its default.
@@ -57,13 +61,15 @@ type Limits struct {
 	RequestRate   int           // requests and updates a second once RequestBurst is spent: 200
 	RequestBurst  int           // twice Subscriptions
 	Resets        int           // streams that the peer opens and aborts, a second: 100
+	Updates       int           // updates of one request that we have not answered: 8
+	UnsentBytes   int           // messages of ours that the peer does not read: 8 MiB
 	Subscriptions int           // live subscriptions of the peer: 1024
 	Watches       int           // announce streams of the peer: 256
 	Announcements int           // live announcements of the peer: 4096
 	Fetches       int           // concurrent fetches of the peer: 16
 	Probes        int           // probe streams of the peer: 8
 	FetchTime     time.Duration // of one fetch: 20 s
-	OpenGroups    int           // open group streams of one subscription: 64
+	OpenGroups    int           // open group streams of one subscription: 64; four times that from a peer
 	Datagrams     int           // datagrams parked for a subscription to come: 30
 	Cache         moq.CacheLimits
 }
@@ -78,6 +84,8 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.RequestRate, 200)
 	orDefault(&l.RequestBurst, 2*l.Subscriptions)
 	orDefault(&l.Resets, 100)
+	orDefault(&l.Updates, 8)
+	orDefault(&l.UnsentBytes, 8<<20)
 	orDefault(&l.Watches, 256)
 	orDefault(&l.Announcements, 4096)
 	orDefault(&l.Fetches, 16)

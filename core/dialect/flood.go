@@ -3,6 +3,8 @@ package dialect
 import (
 	"sync"
 	"time"
+
+	"github.com/moqtgo/moqt/core/moq"
 )
 
 // A Bucket limits how fast a peer may ask for something: Burst at once, Rate a
@@ -53,4 +55,12 @@ func (c *Churn) Ended(aborted bool, now time.Time) bool {
 		c.aborted++
 	}
 	return c.aborted > c.Limit && 2*c.aborted > c.ended
+}
+
+// Check is Ended, with an error for the session of who has aborted too many.
+func (c *Churn) Check(aborted bool, now time.Time) error {
+	if c.Ended(aborted, now) {
+		return moq.Errorf(moq.CodeTooMany, "more than %d streams aborted in a second", c.Limit)
+	}
+	return nil
 }

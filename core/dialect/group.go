@@ -1,10 +1,15 @@
 package dialect
 
-import "sync"
+import (
+	"runtime/debug"
+	"sync"
+)
 
 // A Group is the goroutines of one session: every one of them is born here,
 // and Wait returns when all have ended.
 type Group struct {
+	panicked func(v any, stack []byte) // nil: a panic ends the process
+
 	mu     sync.Mutex
 	n      int
 	closed bool
@@ -14,6 +19,20 @@ type Group struct {
 // NewGroup returns an empty group.
 func NewGroup() *Group { return &Group{idle: make(chan struct{})} }
 
+// Recover makes the group survive panics: each is handed to f, in the goroutine
+// that it has ended. Call it before the first Go.
+func (g *Group) Recover(f func(v any, stack []byte)) { g.panicked = f }
+
+// recover is deferred by every goroutine.
+func (g *Group) recover() {
+	if g.panicked == nil {
+		return
+	}
+	if v := recover(); v != nil {
+		g.panicked(v, debug.Stack())
+	}
+}
+
 // Go runs f in a goroutine. It returns false, and runs nothing, once the group
 // is closed.
 func (g *Group) Go(f func()) bool { return g.Bind(f)() }
@@ -22,6 +41,7 @@ func (g *Group) Go(f func()) bool { return g.Bind(f)() }
 func (g *Group) Bind(f func()) (start func() bool) {
 	run := func() {
 		defer g.done()
+		defer g.recover()
 		f()
 	}
 	return func() bool {

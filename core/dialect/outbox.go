@@ -14,6 +14,7 @@ type Outbox struct {
 
 	mu    sync.Mutex
 	queue []byte
+	taken int // bytes of queue that are being written
 	end   error
 	more  func() []byte
 	ended error
@@ -27,6 +28,8 @@ func NewOutbox(r *Runner, rank uint64, s quic.SendStream) *Outbox {
 	o.w = newStreamWriter(r, s, o.next, func(err error) {
 		o.mu.Lock()
 		o.ended, o.done = err, true
+		r.owe(-o.taken - len(o.queue))
+		o.taken, o.queue = 0, nil
 		o.mu.Unlock()
 	})
 	o.init(r, rank, o.w.serve)
@@ -36,7 +39,9 @@ func NewOutbox(r *Runner, rank uint64, s quic.SendStream) *Outbox {
 func (o *Outbox) next() ([]byte, error) {
 	o.mu.Lock()
 	b, end, more := o.queue, o.end, o.more
-	o.queue = nil
+	r := o.runner
+	r.owe(-o.taken)
+	o.taken, o.queue = len(b), nil
 	o.mu.Unlock()
 	if len(b) > 0 {
 		return b, nil
@@ -53,11 +58,22 @@ func (o *Outbox) next() ([]byte, error) {
 // Send queues a message.
 func (o *Outbox) Send(b []byte) {
 	o.mu.Lock()
-	if o.end == nil && !o.done {
+	took := o.end == nil && !o.done
+	if took {
 		o.queue = append(o.queue, b...)
 	}
 	o.mu.Unlock()
 	o.Wake()
+	if took {
+		o.runner.owe(len(b))
+	}
+}
+
+// Waiting reports whether a message waits until the peer takes earlier ones.
+func (o *Outbox) Waiting() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue) > 0
 }
 
 // Ask makes the outbox ask more for messages whenever all that was sent is
@@ -75,6 +91,7 @@ func (o *Outbox) Close() { o.finish(io.EOF) }
 // Reset ends the stream with a reset; what is queued is dropped.
 func (o *Outbox) Reset(code quic.ErrorCode) {
 	o.mu.Lock()
+	o.runner.owe(-len(o.queue))
 	o.queue = nil
 	first := o.end == nil && !o.done
 	o.mu.Unlock()

@@ -3,6 +3,7 @@ package dialect
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Runner does what is ready in a session, in one goroutine that lives only
@@ -11,6 +12,10 @@ import (
 type Runner struct {
 	start func() bool
 	group *Group
+
+	unsent     atomic.Int64 // bytes in outboxes
+	maxUnsent  int64        // 0: no limit
+	overloaded func()
 
 	mu      sync.Mutex
 	ready   []*Task
@@ -25,6 +30,18 @@ func NewRunner(g *Group) *Runner {
 	r := &Runner{group: g}
 	r.start = g.Bind(r.run)
 	return r
+}
+
+// Limit has f called, perhaps more than once, when more bytes than these wait in
+// outboxes: messages to a peer that does not read them. Call it before the
+// first message.
+func (r *Runner) Limit(bytes int, f func()) { r.maxUnsent, r.overloaded = int64(bytes), f }
+
+// owe counts n bytes more, or less, that wait in an outbox.
+func (r *Runner) owe(n int) {
+	if unsent := r.unsent.Add(int64(n)); n > 0 && r.maxUnsent > 0 && unsent > r.maxUnsent {
+		r.overloaded()
+	}
 }
 
 // A Task is something that a Runner serves when it is woken.

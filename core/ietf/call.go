@@ -4,6 +4,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
@@ -29,6 +30,9 @@ type call struct {
 	once  sync.Once
 	gone  chan struct{} // closed when the peer has withdrawn, or refused, the request
 
+	start    time.Time   // of one of the peer
+	aborted  atomic.Bool // by the peer, before we had said all
+	updates  int         // of the peer, since all answers were on their way
 	finished atomic.Bool // we have said all
 	refused  atomic.Bool // by the peer: nothing is left to withdraw
 	serving  *serving    // of a SUBSCRIBE of the peer
@@ -67,15 +71,13 @@ func (c *call) next() (message, error) {
 		}
 	}
 	m, err := readMessage(c.in, c.s.p)
-	if _, ok := m.(*goaway); ok && err == nil && !c.moved {
-		c.moved = true // the request goes on until its end
-		return c.next()
+	if g, ok := m.(*goaway); ok && err == nil {
+		if err = c.goaway(g); err == nil {
+			return c.next() // the request goes on until its end
+		}
 	}
 	if u, ok := m.(*requestUpdate); ok && err == nil && !c.ours {
-		c.s.mu.Lock()
-		err = c.s.take(u.RequestID)
-		c.s.mu.Unlock()
-		c.s.control.grant()
+		err = c.takeUpdate(u)
 	}
 	if err == nil {
 		return m, c.identify(m)
@@ -86,7 +88,50 @@ func (c *call) next() (message, error) {
 	if isViolation(err) {
 		return nil, err
 	}
+	if !c.finished.Load() && abortedByPeer(err) {
+		c.aborted.Store(true)
+	}
 	return nil, errGone
+}
+
+// goaway takes a GOAWAY on the stream of the request.
+func (c *call) goaway(m *goaway) error {
+	switch {
+	case !c.s.p.GoawayTimeout:
+		return violated(CodeProtocolViolation, "GOAWAY on the stream of a request")
+	case c.moved:
+		return violated(CodeProtocolViolation, "a second GOAWAY of one request")
+	case m.RequestID.has:
+		return violated(CodeProtocolViolation, "the GOAWAY of one request names another")
+	case m.URI != "" && c.s.role == dialect.Server:
+		return violated(CodeProtocolViolation, "a client's GOAWAY names a URI")
+	}
+	c.moved = true
+	return nil
+}
+
+// takeUpdate admits an update of a request of the peer: by its id, and as fast
+// as updates may come. Where we have said how many may be unanswered, a peer
+// that takes no answers is sent away.
+func (c *call) takeUpdate(m *requestUpdate) error {
+	s := c.s
+	s.mu.Lock()
+	err := s.take(m.RequestID)
+	s.mu.Unlock()
+	s.control.grant()
+	if err != nil {
+		return err
+	}
+	if c.updates++; !c.out.Waiting() {
+		c.updates = 1
+	}
+	if s.p.LimitUpdates && c.updates > s.cfg.Limits.Updates {
+		return violated(CodeTooManyRequestUpdates, "more than %d unanswered updates of one request", s.cfg.Limits.Updates)
+	}
+	if !s.intake.Pace(s.ctx) {
+		return errGone
+	}
+	return nil
 }
 
 // identify tells a message that answers or updates the request what that is,
@@ -95,15 +140,27 @@ func (c *call) identify(m message) error {
 	p := c.s.p
 	switch m := m.(type) {
 	case *requestOK:
-		if !p.AnswersByKind {
-			m.To = c.kind
-			return m.check(p)
+		if p.AnswersByKind {
+			return c.answeredAs(m.To)
 		}
+		m.To = c.kind
+		return m.check(p)
 	case *requestError:
+		if p.AnswersByKind {
+			return c.answeredAs(m.To)
+		}
 		m.To = c.kind
 	case *requestUpdate:
 		m.Of = c.kind
 		return m.check(p)
+	}
+	return nil
+}
+
+// answeredAs checks that an answer is one to a request of this kind.
+func (c *call) answeredAs(to requestKind) error {
+	if to != c.kind {
+		return violated(CodeProtocolViolation, "request %d is answered as one of another kind", c.id)
 	}
 	return nil
 }
@@ -256,5 +313,18 @@ func (c *call) answer() (message, error) {
 		c.refused.Store(true)
 		return nil, c.s.p.requestFailure(c.kind, e)
 	}
+	if _, ok := m.(*requestOK); !ok && c.kind.plain() {
+		return nil, violated(CodeProtocolViolation, "%T answers request %d", m, c.id)
+	}
 	return m, nil
+}
+
+// plain says that requests of the kind are answered by a requestOK. The others
+// look at the answer themselves.
+func (k requestKind) plain() bool {
+	switch k {
+	case kindPublish, kindPublishNamespace, kindSubscribeNamespace, kindSubscribeTracks:
+		return true
+	}
+	return false
 }

@@ -61,6 +61,8 @@ func (c *control) take(m message) error {
 			return violated(CodeProtocolViolation, "a second GOAWAY")
 		case m.URI != "" && s.role == dialect.Server:
 			return violated(CodeProtocolViolation, "a client's GOAWAY names a URI")
+		case m.RequestID.has && !s.ownID(m.RequestID.v):
+			return violated(CodeInvalidRequestID, "GOAWAY from request %d on, which is not ours to make", m.RequestID.v)
 		}
 		c.moved = true
 		if f := s.cfg.OnGoaway; f != nil {
@@ -76,7 +78,10 @@ func (c *control) take(m message) error {
 		return violated(CodeProtocolViolation, "%T on the control stream", m)
 	}
 	if _, _, ok := opens(m); ok {
-		v := &call{s: s, inbox: make(chan message, inboxSize), gone: make(chan struct{})}
+		if !s.intake.Pace(s.ctx) {
+			return nil
+		}
+		v := &call{s: s, inbox: make(chan message, inboxSize), gone: make(chan struct{}), start: time.Now()}
 		if err := s.admit(v, m); err != nil {
 			return err
 		}
@@ -130,6 +135,7 @@ func (c *control) route(m message) error {
 	case to == nil || to.inbox == nil: // it has ended, or has a stream
 		return nil
 	case ends:
+		to.aborted.Store(!to.finished.Load())
 		to.leave()
 		return nil
 	}
@@ -147,6 +153,9 @@ func (c *control) route(m message) error {
 // admitUpdate takes the id of an update, which is one of the sequence.
 func (c *control) admitUpdate(m *requestUpdate) error {
 	s := c.s
+	if !s.intake.Pace(s.ctx) {
+		return nil
+	}
 	defer c.grant()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,6 +181,9 @@ func (c *control) callOf(kind requestKind, path moq.Path, ours bool) *call {
 	}
 	return nil
 }
+
+// ownID reports whether an id is one that only we may draw.
+func (s *session) ownID(id uint64) bool { return (id%2 == 1) == (s.role == dialect.Server) }
 
 // raise takes MAX_REQUEST_ID.
 func (s *session) raise(limit uint64) error {

@@ -28,8 +28,9 @@ func (s *session) acceptData() {
 // A uniStream is a unidirectional stream that the peer opened.
 type uniStream struct {
 	quic.ReceiveStream
-	s  *session
-	in *wire.Stream
+	s     *session
+	in    *wire.Stream
+	begun bool // its header is in
 }
 
 func (u *uniStream) handle() {
@@ -37,6 +38,9 @@ func (u *uniStream) handle() {
 	timer := time.AfterFunc(s.cfg.Limits.HeaderTime, func() { u.CancelRead(s.reset(moq.ErrTimeout)) })
 	err := u.dispatch(timer)
 	timer.Stop()
+	if e := s.churn.Check(!u.begun && abortedByPeer(err), time.Now()); e != nil {
+		s.Close(violated(s.p.abuse(), "%v", e))
+	}
 	switch {
 	case err == nil, isConn(err):
 	case isViolation(err):
@@ -59,15 +63,17 @@ func (u *uniStream) dispatch(timer *time.Timer) error {
 		h, err := readSubgroupHeader(u.in, t)
 		timer.Stop()
 		if err != nil {
-			return u.cutShort(err)
+			return err
 		}
+		u.begun = true
 		return u.subgroup(&h)
 	case dataFetch:
 		h, err := readFetchHeader(u.in)
 		timer.Stop()
 		if err != nil {
-			return u.cutShort(err)
+			return err
 		}
+		u.begun = true
 		return u.fetched(h.RequestID)
 	case dataPadding:
 		timer.Stop()
@@ -132,6 +138,12 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 	if in.over {
 		s.mu.Unlock()
 		return moq.ErrCanceled
+	}
+	// A sender's count of its streams is always ahead of ours.
+	if limit := 4 * s.cfg.Limits.OpenGroups; len(in.streams) >= limit {
+		in.came++
+		s.mu.Unlock()
+		return moq.Errorf(moq.CodeTooMany, "more than %d open streams of one subscription", limit)
 	}
 	in.streams[u] = struct{}{}
 	in.came++

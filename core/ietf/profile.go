@@ -32,6 +32,7 @@ type Profile struct {
 	PublishOK      bool // PUBLISH_OK is a message of its own
 	InlineFields   bool // priority, order, forward state, filter and largest object are fields instead of parameters
 	AnswersUpdates bool // REQUEST_UPDATE is answered by REQUEST_OK or REQUEST_ERROR
+	LimitUpdates   bool // the set-up says how many of them may be unanswered
 	RetryInterval  bool // REQUEST_ERROR has a Retry Interval
 	Redirect       bool // REQUEST_ERROR has a Redirect where its code says so
 	GoawayTimeout  bool // GOAWAY has a Timeout; it may come on request streams
@@ -96,6 +97,7 @@ var Profiles = []*Profile{
 		NamespaceMessages: true,
 		SubscribeTracks:   true,
 		AnswersUpdates:    true,
+		LimitUpdates:      true,
 		RetryInterval:     true,
 		Redirect:          true,
 		GoawayTimeout:     true,
@@ -243,6 +245,7 @@ var Profiles = []*Profile{
 		NamespaceMessages: true,
 		SubscribeTracks:   true,
 		AnswersUpdates:    true,
+		LimitUpdates:      true,
 		RetryInterval:     true,
 		Redirect:          true,
 		GoawayTimeout:     true,

@@ -28,6 +28,8 @@ type session struct {
 	runner  *dialect.Runner
 	egress  *dialect.Egress
 	control *control
+	intake  *dialect.Intake
+	churn   dialect.Churn // of streams with objects
 	ctx     context.Context
 	done    chan struct{} // closed when everything has ended
 
@@ -60,6 +62,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 	s := &session{
 		conn: c, p: p, role: role, cfg: cfg,
 		budget: dialect.NewBudget(&cfg.Limits), group: dialect.NewGroup(),
+		intake: dialect.NewIntake(&cfg.Limits), churn: dialect.Churn{Limit: cfg.Limits.Resets},
 		ctx: c.Context(), done: make(chan struct{}),
 		calls: map[uint64]*call{}, peerIDs: map[uint64]struct{}{}, raised: make(chan struct{}), subscribed: make(chan struct{}),
 		byTrack: map[*moq.Track]*incoming{}, aliases: map[uint64]*incoming{},
@@ -72,7 +75,16 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		s.peerNext = 1
 	}
 	s.home = home.With(s)
+	if f := cfg.OnPanic; f != nil {
+		s.group.Recover(func(v any, stack []byte) {
+			f(v, stack)
+			s.Close(violated(CodeInternalError, "internal error"))
+		})
+	}
 	s.runner = dialect.NewRunner(s.group)
+	s.runner.Limit(cfg.Limits.UnsentBytes, func() {
+		s.Close(violated(CodeInternalError, "more than %d bytes of messages are not read", cfg.Limits.UnsentBytes))
+	})
 	s.egress = dialect.NewEgress(c, s.runner, s.group, &form{s: s}, cfg)
 	return s
 }
@@ -168,27 +180,35 @@ func (s *session) Close(err error) {
 // drafts with a ControlStream that is SUBSCRIBE_NAMESPACE, where at all.
 func (s *session) acceptStreams() {
 	for {
+		begun, ok := s.intake.Enter(s.ctx)
+		if !ok {
+			return
+		}
 		st, err := s.conn.AcceptStream(s.ctx)
 		if err != nil {
 			return
 		}
 		c := s.newCall(st)
-		if !s.group.Go(c.serveStream) {
+		if !s.intake.Pace(s.ctx) || !s.group.Go(func() { c.serveStream(begun) }) {
 			return
 		}
 	}
 }
 
-// serveStream reads the request of a stream and serves it.
-func (c *call) serveStream() {
+// serveStream reads the request of a stream and serves it. begun is called when
+// it is in.
+func (c *call) serveStream(begun func()) {
 	s := c.s
 	timer := time.AfterFunc(s.cfg.Limits.HeaderTime, func() { c.st.CancelRead(s.reset(moq.ErrTimeout)) })
 	m, err := readMessage(c.in, s.p)
 	timer.Stop()
+	begun()
+	aborted := abortedByPeer(err)
 	if err == nil {
 		err = s.admit(c, m)
 	}
 	if err != nil {
+		s.ended(c.start, aborted)
 		if isViolation(err) {
 			s.Close(err)
 		}
@@ -272,6 +292,7 @@ func (c *call) serve(m message) {
 		// STOP_SENDING withdraws a request even where the peer goes on.
 		defer context.AfterFunc(c.st.Context(), func() {
 			if !c.finished.Load() {
+				c.aborted.Store(true)
 				c.leave()
 				c.st.CancelRead(s.reset(moq.ErrCanceled))
 			}
@@ -302,6 +323,7 @@ func (c *call) serve(m message) {
 		c.reject(err)
 	}
 	c.forget()
+	s.ended(c.start, c.aborted.Load())
 	if c.st != nil { // a peer that has nothing to say either may not say so
 		time.AfterFunc(s.cfg.Limits.HeaderTime, func() { c.st.CancelRead(s.reset(nil)) })
 	}
@@ -326,9 +348,31 @@ func isGone(err error) bool {
 	return errors.As(err, &e) && e == errGone
 }
 
+// abortedByPeer reports whether err is a reset of the peer.
+func abortedByPeer(err error) bool {
+	var reset *quic.StreamError
+	return errors.As(err, &reset) && reset.Remote
+}
+
+// ended notes that a request of the peer has ended. Who aborts too many is
+// sent away.
+func (s *session) ended(start time.Time, aborted bool) {
+	if err := s.intake.Ended(start, aborted); err != nil {
+		s.Close(violated(s.p.abuse(), "%v", err))
+	}
+}
+
+// abuse is the code of a session whose peer asks for too much.
+func (p *Profile) abuse() quic.ErrorCode {
+	if p.MaxRequestID {
+		return CodeTooManyRequests
+	}
+	return CodeProtocolViolation
+}
+
 // newCall returns the call of a stream that the peer opened.
 func (s *session) newCall(st quic.Stream) *call {
-	c := &call{s: s, st: st, in: wire.NewStream(s.p.Varint, st), gone: make(chan struct{})}
+	c := &call{s: s, st: st, in: wire.NewStream(s.p.Varint, st), gone: make(chan struct{}), start: time.Now()}
 	c.out = dialect.NewOutbox(s.runner, 1<<32, st)
 	return c
 }

@@ -90,7 +90,10 @@ func (pd *pending) await(ctx context.Context, in *dialect.InBand) error {
 		pd.st, pd.in = in.Stream, in.In
 		r := wire.NewReader(pd.p.Varint, in.Params)
 		pd.peer.read(&r, pd.p)
-		return r.Close()
+		if err := r.Close(); err != nil {
+			return err
+		}
+		return pd.checkPeer()
 	}
 	st, err := pd.c.AcceptStream(ctx)
 	if err != nil {
@@ -106,6 +109,21 @@ func (pd *pending) await(ctx context.Context, in *dialect.InBand) error {
 		return violated(CodeProtocolViolation, "%T instead of CLIENT_SETUP", m)
 	}
 	pd.peer = client.Options
+	return pd.checkPeer()
+}
+
+// checkPeer checks what only a client on native QUIC may say.
+func (pd *pending) checkPeer() error {
+	path, authority := pd.peer.Path, pd.peer.Authority
+	native := pd.role == dialect.Server && pd.c.State().URL == nil
+	switch {
+	case path.has && !native:
+		return violated(CodeInvalidPath, "a path that has no place here")
+	case path.has && path.v != "" && path.v[0] != '/' && path.v[0] != '?':
+		return violated(CodeMalformedPath, "the path %q does not begin with a slash", path.v)
+	case authority.has && !native:
+		return violated(CodeInvalidAuthority, "an authority that has no place here")
+	}
 	return nil
 }
 
@@ -126,7 +144,7 @@ func (pd *pending) awaitUni(ctx context.Context) error {
 		return violated(CodeProtocolViolation, "%T instead of SETUP", m)
 	}
 	pd.peer = su.Options
-	return nil
+	return pd.checkPeer()
 }
 
 // readSetup reads the first message of the control stream.
@@ -166,6 +184,9 @@ func (pd *pending) options() setupOptions {
 	o := setupOptions{Implementation: implementation}
 	if pd.p.MaxRequestID {
 		o.MaxRequestID = 2 * firstGrant
+	}
+	if pd.p.LimitUpdates {
+		o.MaxRequestUpdates = uint64(pd.cfg.Limits.Updates)
 	}
 	if pd.role == dialect.Client && pd.c.State().URL == nil {
 		if target := pd.cfg.Target; target != "" {
@@ -251,6 +272,9 @@ func (pd *pending) exchange(ctx context.Context, s *session) error {
 		return violated(CodeVersionNegotiation, "the answer to CLIENT_SETUP is %T of version %#x", answer, pd.p.Code)
 	}
 	pd.peer = server.Options
+	if err := pd.checkPeer(); err != nil {
+		return err
+	}
 	s.control.out = dialect.NewOutbox(s.runner, 0, st)
 	return nil
 }

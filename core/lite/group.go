@@ -64,7 +64,7 @@ func (u *uniStream) handle() {
 	timer := time.AfterFunc(s.cfg.Limits.HeaderTime, func() { u.CancelRead(s.code(CodeTimeout)) })
 	err := u.dispatch(timer)
 	timer.Stop()
-	s.abuse(&s.churn[1], !u.begun && abortedByPeer(err))
+	s.abuse(s.churn.Check(!u.begun && abortedByPeer(err), time.Now()))
 	if err == nil {
 		return
 	}

@@ -31,9 +31,8 @@ type session struct {
 	ctx    context.Context
 	done   chan struct{} // closed when everything has ended
 	style  style
-	halves chan struct{} // one for each request without its first message
-	rate   dialect.Bucket
-	churn  [2]dialect.Churn // of requests, of groups
+	intake *dialect.Intake
+	churn  dialect.Churn // of groups
 
 	ready     chan struct{} // closed when the peer's SETUP is in
 	peerSetup setup         // valid once ready is closed
@@ -125,15 +124,22 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		budget: dialect.NewBudget(&cfg.Limits), group: dialect.NewGroup(),
 		ctx: c.Context(), done: make(chan struct{}), ready: make(chan struct{}),
 		ids: map[uint64]*incoming{}, byTrack: map[*moq.Track]*incoming{}, served: map[uint64]struct{}{},
-		halves: make(chan struct{}, cfg.Limits.Requests),
-		rate:   dialect.Bucket{Rate: cfg.Limits.RequestRate, Burst: cfg.Limits.RequestBurst},
+		intake: dialect.NewIntake(&cfg.Limits), churn: dialect.Churn{Limit: cfg.Limits.Resets},
 	}
-	s.churn[0].Limit, s.churn[1].Limit = cfg.Limits.Resets, cfg.Limits.Resets
 	s.home = home.With(s)
 	if s.hop = cfg.Hop; s.hop == 0 {
 		s.hop = home.Mux().Hop()
 	}
+	if f := cfg.OnPanic; f != nil {
+		s.group.Recover(func(v any, stack []byte) {
+			f(v, stack)
+			s.Close(moq.Errorf(moq.CodeInternal, "internal error"))
+		})
+	}
 	s.runner = dialect.NewRunner(s.group)
+	s.runner.Limit(cfg.Limits.UnsentBytes, func() {
+		s.Close(moq.Errorf(moq.CodeTooMany, "more than %d bytes of messages are not read", cfg.Limits.UnsentBytes))
+	})
 	s.egress = dialect.NewEgress(c, s.runner, s.group, &form{s: s}, cfg)
 	return s
 }
@@ -225,47 +231,25 @@ func (f fatal) Unwrap() error { return f.error }
 // ends. Those beyond what the limits allow wait in the stack.
 func (s *session) acceptRequests() {
 	for n := uint64(0); ; n++ {
-		select {
-		case s.halves <- struct{}{}:
-		case <-s.ctx.Done():
+		begun, ok := s.intake.Enter(s.ctx)
+		if !ok {
 			return
 		}
 		st, err := s.conn.AcceptStream(s.ctx)
 		if err != nil {
 			return
 		}
-		r := &request{s: s, Stream: st, ordinal: n}
-		if !s.pace() || !s.group.Go(r.handle) {
+		r := &request{s: s, Stream: st, ordinal: n, begun: begun}
+		if !s.intake.Pace(s.ctx) || !s.group.Go(r.handle) {
 			return
 		}
 	}
 }
 
-// pace holds back a peer that asks too fast; false says that the session has
-// ended.
-func (s *session) pace() bool {
-	wait := s.rate.Take(time.Now())
-	if wait <= 0 {
-		return true
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.ctx.Done():
-		return false
-	}
-}
-
-// youth is how soon after its beginning a stream must be aborted to count as
-// churn.
-const youth = time.Second
-
 // abuse closes the session where the peer aborts too much of what it begins.
-func (s *session) abuse(c *dialect.Churn, aborted bool) {
-	if c.Ended(aborted, time.Now()) {
-		s.Close(moq.Errorf(moq.CodeTooMany, "more than %d streams aborted in a second", c.Limit))
+func (s *session) abuse(err error) {
+	if err != nil {
+		s.Close(err)
 	}
 }
 
@@ -281,7 +265,7 @@ type request struct {
 	ordinal uint64 // counts the streams of the session
 	in      *wire.Stream
 	timer   *time.Timer
-	begun   bool
+	begun   func()      // to be called when the first message is in, or will not come
 	reset   atomic.Bool // by the peer
 }
 
@@ -311,7 +295,7 @@ func (r *request) handle() {
 	r.begin()
 	r.timer.Stop()
 	aborted := r.reset.Load() || abortedByPeer(context.Cause(r.Context()))
-	s.abuse(&s.churn[0], aborted && time.Since(start) < youth)
+	s.abuse(s.intake.Ended(start, aborted))
 	if err == nil {
 		return
 	}
@@ -325,11 +309,8 @@ func (r *request) handle() {
 // begin says that the first message is in: the stream now counts for what it
 // is.
 func (r *request) begin() {
-	if !r.begun {
-		r.begun = true
-		r.timer.Stop()
-		<-r.s.halves
-	}
+	r.timer.Stop()
+	r.begun()
 }
 
 func (r *request) dispatch() error {

@@ -111,7 +111,7 @@ func (v *serving) updates() error {
 			return nil // FIN or reset: it is not wanted any more
 		}
 		v.eg.Update(m.subscription(m.Priority))
-		if !v.s.pace() {
+		if !v.s.intake.Pace(v.s.ctx) {
 			return nil
 		}
 	}
