@@ -82,6 +82,15 @@ func (s *Session) Announced(ctx context.Context, prefix Path) (*AnnounceReader, 
 	return s.now().Announced(ctx, clean(prefix))
 }
 
+// Accepted waits until the peer has answered our announcement of a broadcast:
+// nil says that it took it, an *Error with Remote why not. The broadcast may be
+// announced later than Accepted is called. moq-lite knows no answer, nor does
+// a client of moq-transport 16 and later to what it has asked for: there it is
+// ErrUnsupported.
+func (s *Session) Accepted(ctx context.Context, path Path) error {
+	return s.now().Accepted(ctx, clean(path))
+}
+
 // Probe returns estimates of the path from the peer to us, or ErrUnsupported.
 func (s *Session) Probe(ctx context.Context) (*ProbeReader, error) { return s.now().Probe(ctx) }
 

@@ -82,6 +82,10 @@ type Peer interface {
 	Publish(context.Context, *moq.Track) error
 	// Announced watches the broadcasts of the peer below a prefix.
 	Announced(context.Context, moq.Path) (*route.AnnounceReader, error)
+	// Accepted waits until the peer has answered our announcement of a path
+	// of the home view: nil says that it took it. It returns
+	// moq.ErrUnsupported where announcements have no answer.
+	Accepted(context.Context, moq.Path) error
 	// Import publishes in the home view what the peer announces, as
 	// Config.Import does. Call it once.
 	Import()

@@ -261,10 +261,9 @@ func TestPuppetBadPublisher(t *testing.T) {
 	}
 }
 
-// serving returns a puppet that is the server of a client of ours, which
-// imports what it is told of, and the stream of the client's
-// SUBSCRIBE_NAMESPACE.
-func (w *world) serving(draft string, limits dialect.Limits) (p *peer, asks *quictest.PuppetStream, mux *route.Mux) {
+// served returns a puppet that is the server of a client of ours, beyond its
+// set-up.
+func (w *world) served(draft string, conf dialect.Config) (p *peer, s *session.Session, mux *route.Mux) {
 	t := w.t
 	t.Helper()
 	lis, err := w.net.Node("server").Listen(":0", serverTLS(draft), &quic.Config{EnableDatagrams: true, MaxIncomingStreams: 100, MaxIncomingUniStreams: 100})
@@ -279,12 +278,10 @@ func (w *world) serving(draft string, limits dialect.Limits) (p *peer, asks *qui
 	p = &peer{Puppet: quictest.NewPuppet(t, sc), t: t, draft: draft}
 	mux = session.NewMux(route.Config{})
 	began := make(chan error, 1)
-	conf := &session.Config{Config: dialect.Config{Import: true, Limits: limits}}
-
 	go func() {
-		pending, err := session.Open(ctx, c, dialect.Client, conf)
+		pending, err := session.Open(ctx, c, dialect.Client, &session.Config{Config: conf})
 		if err == nil {
-			_, err = session.Accept(ctx, pending, mux.View(route.Scope{}))
+			s, err = session.Accept(ctx, pending, mux.View(route.Scope{}))
 		}
 		began <- err
 	}()
@@ -299,6 +296,14 @@ func (w *world) serving(draft string, limits dialect.Limits) (p *peer, asks *qui
 	}
 	require.NoError(t, <-began)
 	t.Cleanup(func() { _ = c.CloseWithError(0, "") })
+	return p, s, mux
+}
+
+// serving returns a puppet whose client imports what it is told of, and the
+// stream of the client's SUBSCRIBE_NAMESPACE.
+func (w *world) serving(draft string, limits dialect.Limits) (p *peer, asks *quictest.PuppetStream, mux *route.Mux) {
+	w.t.Helper()
+	p, _, mux = w.served(draft, dialect.Config{Import: true, Limits: limits})
 	asks = p.control
 	if draft != moq14 {
 		asks = p.Accept()

@@ -74,12 +74,6 @@ func (s *session) askedFor(ns moq.Path) []*asked {
 	return told
 }
 
-func (c *call) setPath(p moq.Path) {
-	c.s.mu.Lock()
-	c.path = p
-	c.s.mu.Unlock()
-}
-
 // subscribeNamespace serves a SUBSCRIBE_NAMESPACE: it tells of every namespace
 // below a prefix, until the peer withdraws.
 func (c *call) subscribeNamespace(m *subscribeNamespace) error {
@@ -135,67 +129,6 @@ func (c *call) tell(ctx context.Context, prefix moq.Path, reader *route.Announce
 			c.send(&namespaceDone{Suffix: suffix})
 			c.send(&namespace{Suffix: suffix})
 		}
-	}
-}
-
-// export offers everything of the home view to a server, which has not asked
-// for it.
-func (s *session) export() {
-	reader, err := s.home.Watch("", 0, nil)
-	if err != nil {
-		return
-	}
-	defer reader.Close()
-	s.offerAll(s.ctx, reader)
-}
-
-// offerAll makes a PUBLISH_NAMESPACE of each announcement, and withdraws it with
-// its end.
-func (s *session) offerAll(ctx context.Context, reader *route.AnnounceReader) {
-	live := map[moq.Path]*call{}
-	end := func(p moq.Path) {
-		if c := live[p]; c != nil {
-			delete(live, p)
-			select {
-			case <-c.gone: // the peer has cancelled it
-				c.refused.Store(true)
-			default:
-				c.leave()
-			}
-			c.withdraw(&publishNamespaceDone{RequestID: c.id, Namespace: p})
-		}
-	}
-	defer func() {
-		for p := range live {
-			end(p)
-		}
-	}()
-	for a, err := range reader.All(ctx) {
-		if err != nil {
-			return
-		}
-		if a.Change != route.Active {
-			end(a.Path)
-		}
-		if a.Change == route.Ended || live[a.Path] != nil {
-			continue
-		}
-		c, err := s.open(kindPublishNamespace, func(id uint64) message {
-			return &publishNamespace{RequestID: id, Namespace: a.Path}
-		})
-		if err != nil {
-			return
-		}
-		c.setPath(a.Path)
-		live[a.Path] = c
-		s.group.Go(func() { // refused or not, it is the peer's business
-			if _, err := c.answer(); err == nil {
-				_ = c.wait(true, func(message) error { return nil })
-				c.leave()
-			} else if isViolation(err) {
-				s.Close(err)
-			}
-		})
 	}
 }
 

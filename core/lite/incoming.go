@@ -288,5 +288,10 @@ func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.Tr
 	return info, nil
 }
 
+// Accepted implements dialect.Peer.
+func (s *session) Accepted(context.Context, moq.Path) error {
+	return moq.Errorf(moq.CodeUnsupported, "moq-lite does not answer announcements")
+}
+
 // Publish implements dialect.Peer.
 func (s *session) Publish(context.Context, *moq.Track) error { return moq.ErrUnsupported }

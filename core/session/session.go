@@ -67,6 +67,12 @@ func (s *Session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 	return s.peer.Announced(ctx, prefix)
 }
 
+// Accepted waits until the peer has answered the announcement of a path that
+// the home view has: nil says that it took it.
+func (s *Session) Accepted(ctx context.Context, path moq.Path) error {
+	return s.peer.Accepted(ctx, path)
+}
+
 // Import publishes in the home view what the peer announces: what makes a
 // session one of a relay. Call it once, and not with Config.Import.
 func (s *Session) Import() { s.peer.Import() }

@@ -1,0 +1,154 @@
+package ietf
+
+import (
+	"context"
+
+	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/route"
+)
+
+// An offer is a PUBLISH_NAMESPACE of ours.
+type offer struct {
+	c *call
+	// guarded by s.mu
+	answered bool
+	err      error // the peer has refused it, or has cancelled it later
+}
+
+// Accepted implements dialect.Peer.
+func (s *session) Accepted(ctx context.Context, path moq.Path) error {
+	if s.role == dialect.Server && s.p.NamespaceMessages {
+		return moq.Errorf(moq.CodeUnsupported, "NAMESPACE has no answer")
+	}
+	for {
+		s.mu.Lock()
+		o, changed := s.offers[path], s.answered
+		if o != nil && o.answered {
+			defer s.mu.Unlock()
+			return o.err
+		}
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.ctx.Done():
+			return s.fromWire(context.Cause(s.ctx))
+		}
+	}
+}
+
+// export offers everything of the home view to a server, which has not asked
+// for it.
+func (s *session) export() {
+	reader, err := s.home.Watch("", 0, nil)
+	if err != nil {
+		return
+	}
+	defer reader.Close()
+	s.offerAll(s.ctx, reader)
+}
+
+// offerAll makes a PUBLISH_NAMESPACE of each announcement, and withdraws it with
+// its end.
+func (s *session) offerAll(ctx context.Context, reader *route.AnnounceReader) {
+	live := map[moq.Path]*offer{}
+	end := func(p moq.Path) {
+		if o := live[p]; o != nil {
+			delete(live, p)
+			s.withdraw(p, o)
+		}
+	}
+	defer func() {
+		for p := range live {
+			end(p)
+		}
+	}()
+	for a, err := range reader.All(ctx) {
+		if err != nil {
+			return
+		}
+		if a.Change != route.Active {
+			end(a.Path)
+		}
+		if a.Change == route.Ended || live[a.Path] != nil {
+			continue
+		}
+		o, err := s.announce(a.Path)
+		if err != nil {
+			return
+		}
+		live[a.Path] = o
+	}
+}
+
+// announce makes a PUBLISH_NAMESPACE.
+func (s *session) announce(path moq.Path) (*offer, error) {
+	c, err := s.open(kindPublishNamespace, func(id uint64) message {
+		return &publishNamespace{RequestID: id, Namespace: path}
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := &offer{c: c}
+	s.mu.Lock()
+	c.path = path
+	s.offers[path] = o
+	s.mu.Unlock()
+	s.group.Go(o.respond)
+	return o, nil
+}
+
+// withdraw takes an offer back.
+func (s *session) withdraw(path moq.Path, o *offer) {
+	s.mu.Lock()
+	if s.offers[path] == o {
+		delete(s.offers, path)
+	}
+	s.mu.Unlock()
+	select {
+	case <-o.c.gone: // the peer has cancelled it
+		o.c.refused.Store(true)
+	default:
+		o.c.leave()
+	}
+	o.c.withdraw(&publishNamespaceDone{RequestID: o.c.id, Namespace: path})
+}
+
+// respond reads what the peer says of an offer until it ends. Refused or not,
+// it is the peer's business: who wants to know asks Accepted.
+func (o *offer) respond() {
+	m, err := o.c.answer()
+	if ok, is := m.(*requestOK); err == nil && (!is || ok.To != kindPublishNamespace) {
+		err = violated(CodeProtocolViolation, "%T answers PUBLISH_NAMESPACE", m)
+	}
+	switch {
+	case err == nil:
+	case isViolation(err):
+		o.c.s.Close(err)
+		return
+	case isGone(err):
+		err = moq.Errorf(moq.CodeTimeout, "PUBLISH_NAMESPACE was not answered")
+	}
+	o.tell(err)
+	if err != nil {
+		return
+	}
+	if err := o.c.wait(true, func(message) error { return nil }); isViolation(err) {
+		o.c.s.Close(err)
+		return
+	}
+	o.c.leave()
+	o.tell(&moq.Error{Code: moq.CodeCanceled, Reason: "the peer has cancelled PUBLISH_NAMESPACE", Remote: true})
+}
+
+// tell notes the answer.
+func (o *offer) tell(err error) {
+	s := o.c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.answered, o.err = true, err
+	close(s.answered)
+	s.answered = make(chan struct{})
+}
