@@ -151,7 +151,7 @@ func (in *incoming) update() error {
 	m.Params.SubscriberPriority = in.sent.SubscriberPriority
 	if s.p.InlineFields {
 		// Every field is there, and the start may not go back.
-		if f := in.sent.Filter.v; f.Type != filterLargestObject {
+		if f := in.sent.Filter.v; f.Type != filterRelative {
 			start = f.Start
 		}
 		m.Params.Filter, m.Params.Forward = some(locationFilter{Type: filterAbsoluteStart, Start: start}), some(true)

@@ -94,7 +94,9 @@ func parametersOf(d moq.Demand) parameters {
 		SubscriberPriority: some(255 - d.Priority),
 		GroupOrder:         some(d.Order),
 		Forward:            some(true),
-		Filter:             some(locationFilter{Type: filterLargestObject}),
+		// The current group from its first object, where a draft can say so;
+		// otherwise the largest object, which relays take for that.
+		Filter: some(locationFilter{Type: filterRelative, Groups: 1}),
 	}
 	if d.From == moq.FromAbsolute {
 		m.Filter.v = locationFilter{Type: filterAbsoluteStart, Start: d.Start}

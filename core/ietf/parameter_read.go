@@ -98,7 +98,10 @@ func readMilliseconds(r *wire.Reader) optional[time.Duration] { return some(dura
 
 // readSmall reads a number of one byte.
 func readSmall(r *wire.Reader, p *Profile) uint64 {
-	if p.TypedParams {
+	switch {
+	case p.VarintBytes:
+		return readByteOrVarint(r)
+	case p.TypedParams:
 		return uint64(r.Byte())
 	}
 	n := r.Varint()
@@ -106,6 +109,17 @@ func readSmall(r *wire.Reader, p *Profile) uint64 {
 		r.Fail(invalid("parameter of %d, which is no byte", n))
 	}
 	return n
+}
+
+// readByteOrVarint reads a number of one byte that may be a varint of two: 0x80
+// and the number, if that is 128 or more. As a byte of 128 it would be followed
+// by a type that no draft has.
+func readByteOrVarint(r *wire.Reader) uint64 {
+	b := r.Byte()
+	if ahead := *r; b == 0x80 && ahead.Byte() >= 0x80 {
+		b = r.Byte()
+	}
+	return uint64(b)
 }
 
 func readFlag(r *wire.Reader, p *Profile, t uint64) bool {

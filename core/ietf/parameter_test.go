@@ -1,6 +1,7 @@
 package ietf
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -226,6 +227,64 @@ func TestOddLengths(t *testing.T) {
 		r := wire.NewReader(p.Varint, unhex(t, hex))
 		m.read(&r, &p, inSubscribe|inSubscribeOK)
 		assert.Error(t, r.Close(), hex)
+	}
+}
+
+// Older versions of @moq/net write numbers of one byte as varints.
+func TestVarintBytes(t *testing.T) {
+	p := *profileOf("18")
+	p.VarintBytes = true
+	read := func(hex string, p *Profile) (m parameters, err error) {
+		r := wire.NewReader(p.Varint, unhex(t, hex))
+		m.read(&r, p, inSubscribe)
+		return m, r.Close()
+	}
+	of := func(priority uint8) parameters {
+		return parameters{
+			Forward: some(true), SubscriberPriority: some(priority), GroupOrder: some(moq.Descending),
+			Filter: some(locationFilter{Type: filterLargestObject}),
+		}
+	}
+	for hex, want := range map[string]uint8{
+		"04 1001 1000   010102 0102": 0,
+		"04 1001 107f   010102 0102": 127,
+		"04 1001 1080   010102 0102": 128, // a byte
+		"04 1001 109b   010102 0102": 155, // a byte
+		"04 1001 108080 010102 0102": 128, // as @moq/net 0.2.8 writes it
+		"04 1001 10809b 010102 0102": 155,
+		"04 1001 1080ff 010102 0102": 255,
+	} {
+		m, err := read(hex, &p)
+		require.NoError(t, err, hex)
+		assert.Equal(t, of(want), m, hex)
+	}
+	_, err := read("04 1001 10809b 010102 0102", profileOf("18"))
+	assert.Error(t, err, "the draft has one byte")
+	for _, hex := range []string{"01 20", "01 2080ff00", "01 208080ff"} {
+		_, err := read(hex, &p)
+		assert.Error(t, err, hex)
+	}
+	// What is sent is the same number to those who read a byte and to those who
+	// read a varint, and in the same order.
+	for n := range 256 {
+		m := of(uint8(n))
+		b := m.append(nil, &p, inSubscribe)
+		got, err := read(fmt.Sprintf("%x", b), profileOf("18"))
+		require.NoError(t, err)
+		assert.Equal(t, of(uint8(n/2)), got)
+	}
+}
+
+// A publisher that takes the filter at its word must not begin in the middle
+// of the current group where the draft can say so.
+func TestJoin(t *testing.T) {
+	m := parametersOf(moq.Demand{})
+	for _, p := range Profiles {
+		want := "02" // the largest object
+		if p.FilterFields {
+			want = "01" // the current group
+		}
+		assert.Equal(t, unhex(t, want), m.Filter.v.append(nil, p), p.Token)
 	}
 }
 

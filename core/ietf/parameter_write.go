@@ -30,7 +30,11 @@ func (m *parameters) append(b []byte, p *Profile, s scope) []byte {
 		w.flag(paramForward, m.Forward.v)
 	}
 	if m.SubscriberPriority.has {
-		w.small(paramSubscriberPriority, uint64(m.SubscriberPriority.v))
+		n := uint64(m.SubscriberPriority.v)
+		if p.VarintBytes {
+			n /= 2 // the order of our requests is what counts
+		}
+		w.small(paramSubscriberPriority, n)
 	}
 	if m.Filter.has {
 		w.bytes(paramLocationFilter, m.Filter.v.append(nil, p))

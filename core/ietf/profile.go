@@ -60,6 +60,9 @@ type Profile struct {
 	// OddLengths is true in no draft: a session sets it in a copy of its row
 	// for peers that put a length in front of every parameter of an odd type.
 	OddLengths bool
+	// VarintBytes likewise: what should be one byte may come as a varint, and
+	// is sent so small that it reads the same either way.
+	VarintBytes bool
 	// HideLargest likewise: SUBSCRIBE_OK does not say LARGEST_OBJECT.
 	HideLargest bool
 	// SilentDone likewise: a subscription ends with its stream alone, FIN for a

@@ -20,6 +20,19 @@ var quirks = []quirk{
 		in:    func(p *Profile) bool { return p.TypedParams },
 		apply: func(p *Profile) { p.OddLengths = true },
 	},
+	// Its older versions, which @moq/watch 0.4.6 and @moq/publish 0.2.17 bring,
+	// call themselves the same and write numbers of one byte as varints.
+	{
+		peer: "moq-lite-js", seen: "@moq/net 0.1.9, 0.2.8",
+		in:    func(p *Profile) bool { return p.TypedParams },
+		apply: func(p *Profile) { p.VarintBytes = true },
+	},
+	// The oldest says GROUP_ORDER in SUBSCRIBE_OK.
+	{
+		peer: "moq-lite-js", seen: "@moq/net 0.1.9",
+		in:    func(p *Profile) bool { return p.TypedParams },
+		apply: func(p *Profile) { p.MisplacedParams = true },
+	},
 	// It never reads PUBLISH_DONE, and does not see the FIN behind unread bytes.
 	{
 		peer: "moq-lite-js", seen: "@moq/net 0.3.4",

@@ -16,11 +16,13 @@ func TestQuirks(t *testing.T) {
 		assert.Same(t, p, p.towards("moq-lite-js-2"), "only the whole name counts")
 		js, rs := p.towards("moq-lite-js"), p.towards("moq-lite-rs")
 		assert.Equal(t, p.TypedParams, js.OddLengths, p.Token)
+		assert.Equal(t, p.TypedParams, js.VarintBytes, p.Token)
+		assert.True(t, js.MisplacedParams, p.Token)
 		assert.Equal(t, p.RequestStreams, js.SilentDone, p.Token)
 		assert.False(t, js.GoawayID, p.Token)
 		assert.False(t, js.HideLargest, p.Token)
 		assert.Equal(t, p.TypedParams, rs.HideLargest, p.Token)
 		assert.Equal(t, p.GoawayID, rs.GoawayID, p.Token)
-		assert.False(t, p.OddLengths || p.HideLargest || p.SilentDone, "%s: the row of the draft was changed", p.Token)
+		assert.False(t, p.OddLengths || p.VarintBytes || p.HideLargest || p.SilentDone, "%s: the row of the draft was changed", p.Token)
 	}
 }
