@@ -10,7 +10,7 @@ import { startRelay } from "./lib/relay.mjs";
 import { Report } from "./lib/report.mjs";
 
 const parts = {
-	camera: (world, report) => camera(world, report),
+	camera: (world, report) => camera(world, report, value("dialect")),
 	negative: async (world, report) => {
 		const stopped = await startRelay("relay-stopped");
 		await stopped.stop();

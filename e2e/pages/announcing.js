@@ -157,5 +157,5 @@ export const announcing = [
 	{ name: "publisher leaves", body: publisherLeaves },
 	{ name: "publisher's page closed", body: pageClosed },
 	{ name: "republish x 3", body: republish },
-	{ name: "takeover and return", body: takeover, except: /^moqt-20/ },
+	{ name: "takeover and return", body: takeover },
 ];

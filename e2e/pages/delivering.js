@@ -39,6 +39,14 @@ async function unknownTrack(t) {
 	await refused(t, session, t.path("alice"), "nothing");
 }
 
+// The client as a publisher does not tell a peer of draft 14 or 16 that the application rejects a SUBSCRIBE: it resets a
+// stream that exists only inside the client. So nothing comes until the subscriber, or the relay, has waited for 10 s.
+const unanswered = {
+	dialects: /^moqt-1[46]/,
+	why: "the publishing client answers nothing",
+	how: ({ ok, reason, ms }) => (ok ? ms > 9_000 : /timed out/.test(reason)),
+};
+
 // A subscriber drops what is still on its way when its track ends, so a track is ended only once everything is in.
 async function expectTrackEnd(t, track, subscriber) {
 	t.step("the end of the track");
@@ -259,13 +267,13 @@ export const bridge = (to) => async (t) => {
 export const delivering = [
 	{ name: "one group", body: oneGroup, basic: true },
 	{ name: "unknown broadcast", body: unknownBroadcast },
-	{ name: "unknown track", body: unknownTrack, except: /^moqt-1[46]/ },
+	{ name: "unknown track", body: unknownTrack, fails: unanswered },
 	{ name: "100 groups x 10 frames", body: hundredGroups },
 	{ name: "end of a track", body: trackEnds },
 	{ name: "late join, open group", body: lateJoin },
 	{ name: "20 sessions", body: twentySessions },
 	{ name: "1 MiB frame", body: mebibyte },
 	{ name: "4 x 50 tracks", body: manyTracks },
-	{ name: "3,000 groups", body: threeThousand, except: /^moqt/ },
+	{ name: "3,000 groups", body: threeThousand, limit: 60_000 },
 	{ name: "empty frame", body: emptyFrame },
 ];

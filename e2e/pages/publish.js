@@ -1,10 +1,11 @@
 // @moq/publish with the browser's fake camera and microphone.
-// ?relay=URL &name=BROADCAST &muted (no microphone) &invisible (no camera)
+// ?relay=URL &name=BROADCAST &offer=SUBPROTOCOL &muted (no microphone) &invisible (no camera)
 import "@moq/publish/element";
 
 const query = new URLSearchParams(location.search);
 const element = document.createElement("moq-publish");
 element.connection.websocket = { enabled: false };
+if (query.has("offer")) element.connection.webtransport = { protocols: query.getAll("offer") };
 element.broadcast.video.hd.config.set({ codec: "avc1", maxPixels: 640 * 480 });
 element.name = query.get("name");
 element.source = "camera";

@@ -1,4 +1,4 @@
-// @moq/watch, with its decoders counted and its canvas sampled. ?relay=URL &name=BROADCAST
+// @moq/watch, with its decoders counted and its canvas sampled. ?relay=URL &name=BROADCAST &offer=SUBPROTOCOL
 import { counted } from "./decoded.js";
 import "@moq/watch/element";
 
@@ -7,6 +7,7 @@ const element = document.createElement("moq-watch");
 const canvas = document.createElement("canvas");
 element.append(canvas);
 element.connection.websocket = { enabled: false };
+if (query.has("offer")) element.connection.webtransport = { protocols: query.getAll("offer") };
 element.name = query.get("name");
 element.setAttribute("visible", "always");
 element.url = query.get("relay");
