@@ -23,10 +23,11 @@ const (
 	exitError       = 1
 	exitUsage       = 2
 	exitLoss        = 3   // it worked, but something was lost on the way
+	exitUnsupported = 127 // an interop case or role that there is not here
 	exitInterrupted = 130 // ended by a signal before it was done
 )
 
-const epilogue = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but something was lost on the way, 130 interrupted.`
+const epilogue = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but something was lost on the way, 127 unknown interop case or role, 130 interrupted.`
 
 type cli struct {
 	Relay     relayCmd     `cmd:"" help:"Run a relay."`
@@ -34,6 +35,7 @@ type cli struct {
 	Subscribe subscribeCmd `cmd:"" help:"Write a track to standard output."`
 	List      listCmd      `cmd:"" help:"List broadcasts, and follow their changes."`
 	Fetch     fetchCmd     `cmd:"" help:"Write one group of a track to standard output."`
+	Interop   interopCmd   `cmd:"" help:"Play the cases of the MoQ interop runner against a relay."`
 	Version   versionCmd   `cmd:"" help:"Print the version and the drafts that are spoken."`
 }
 
@@ -41,6 +43,9 @@ type cli struct {
 type world struct {
 	in       io.Reader
 	out, err io.Writer
+	// env returns an environment variable, "" where it is not set; nil is
+	// os.Getenv.
+	env func(string) string
 	// signals yields the signals that ask to end.
 	signals <-chan os.Signal
 	// release gives the signals back to the system: the next one ends the
@@ -50,6 +55,13 @@ type world struct {
 	terminal bool
 	// net, if not nil, replaces the network.
 	net *network
+}
+
+func (w *world) getenv(name string) string {
+	if w.env != nil {
+		return w.env(name)
+	}
+	return os.Getenv(name)
 }
 
 // say prints a line for the user.
@@ -160,15 +172,19 @@ func (w *world) interruptible() (context.Context, context.CancelFunc) {
 type versionCmd struct{}
 
 func (versionCmd) Run(w *world) error {
-	version := "devel"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	fmt.Fprintf(w.out, "moqt %s\n", version)
+	fmt.Fprintf(w.out, "moqt %s\n", version())
 	for _, v := range moqt.Versions() {
 		fmt.Fprintln(w.out, v)
 	}
 	return nil
+}
+
+// version is that of the module.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
 }
 
 // isTerminal reports whether f is a terminal.

@@ -22,9 +22,9 @@ import (
 )
 
 type relayCmd struct {
-	Listen   string        `default:"[::]:4443" placeholder:"HOST:PORT" help:"UDP address for sessions; HTTP is on the same TCP port (${default})."`
-	TLSCert  string        `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain, PEM; read again when changed. Without it a certificate is generated."`
-	TLSKey   string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Key of the certificate, PEM."`
+	Listen   string        `placeholder:"HOST:PORT" help:"UDP address for sessions; HTTP is on the same TCP port (MOQT_PORT, [::]:4443)."`
+	TLSCert  string        `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain, PEM; read again when changed (MOQT_CERT). Without it a certificate is generated."`
+	TLSKey   string        `name:"tls-key" type:"path" placeholder:"FILE" help:"Key of the certificate, PEM (MOQT_KEY)."`
 	Origin   []string      `placeholder:"ORIGIN" help:"Web pages that may connect, such as https://example.org; repeatable. Without it all may."`
 	Upstream []string      `placeholder:"URL" help:"Relay to join; repeatable."`
 	Clock    bool          `help:"Publish a small live broadcast, \"clock\"."`
@@ -55,6 +55,9 @@ func (c *relayCmd) Validate() error {
 func (c *relayCmd) Run(w *world) error {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // the enum holds
+	if err := c.environment(w); err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: level}))
 	cert, err := c.certificate(log)
 	if err != nil {
@@ -131,6 +134,24 @@ func (c *relayCmd) Run(w *world) error {
 	<-webDone
 	work.Wait()
 	return err
+}
+
+// environment takes from the variables of the interop runner what the command
+// line does not say. MOQT_ROLE says that they are meant: then there are
+// certificates in their place. MOQT_MLOG_DIR has no use: no such log is written.
+func (c *relayCmd) environment(w *world) error {
+	role := w.getenv("MOQT_ROLE")
+	if role != "" && role != "relay" {
+		return exit{exitUnsupported, fmt.Errorf("the role %q is none of this command's: it is a relay", role)}
+	}
+	if c.Listen == "" {
+		c.Listen = "[::]:" + first(w.getenv("MOQT_PORT"), "4443")
+	}
+	cert, key := w.getenv("MOQT_CERT"), w.getenv("MOQT_KEY")
+	if c.TLSCert == "" && (role != "" || cert != "" || key != "") {
+		c.TLSCert, c.TLSKey = first(cert, mountedCert), first(key, mountedKey)
+	}
+	return nil
 }
 
 // shutdown drains the server, until the second signal at most.
