@@ -118,6 +118,10 @@ func (m *TrackMux) Hop() uint64 { return m.mux.Hop() }
 // Stats counts what the whole TrackMux holds, whatever m is restricted to.
 func (m *TrackMux) Stats() MuxStats { return m.mux.Stats() }
 
+// Lost counts what could not cross from the version of a publisher to that of
+// a subscriber, since the whole TrackMux was made.
+func (m *TrackMux) Lost() LossCounts { return m.mux.Lost().Counts() }
+
 // Publish announces a broadcast until ctx ends; it does not wait for that.
 // handler is run, in a goroutine of its own, for each track of it that is
 // wanted; those that run when ctx ends have their contexts ended.

@@ -67,6 +67,10 @@ type (
 	Change = route.Change
 	// Op is what a session wants to do with a path.
 	Op = route.Op
+	// Loss is a way in which something of a track does not cross from one
+	// version to another, LossCounts count them, by Loss.
+	Loss       = moq.Loss
+	LossCounts = moq.LossCounts
 	// MuxStats count what a TrackMux holds.
 	MuxStats = route.Stats
 
@@ -101,6 +105,20 @@ const (
 	Ended    = route.Ended
 	Replaced = route.Replaced
 	Rerouted = route.Rerouted
+)
+
+// What does not cross between versions.
+const (
+	LossSubgroup  = moq.LossSubgroup
+	LossNumber    = moq.LossNumber
+	LossStatus    = moq.LossStatus
+	LossProperty  = moq.LossProperty
+	LossTimestamp = moq.LossTimestamp
+	LossDatagram  = moq.LossDatagram
+	LossRange     = moq.LossRange
+	LossStart     = moq.LossStart
+	LossTrack     = moq.LossTrack
+	LossName      = moq.LossName
 )
 
 // What a session wants to do.

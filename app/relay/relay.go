@@ -167,6 +167,9 @@ type Stats struct {
 	Watchers      int   // announce streams that are open
 	BytesSent     int64 // UDP payload of all sessions, where their stack can tell
 	BytesReceived int64
+	// Lost counts what could not cross from the version of a publisher to that
+	// of a subscriber, by its kind: once for every subscriber concerned.
+	Lost moqt.LossCounts
 }
 
 // Stats returns the figures of now.
@@ -178,7 +181,7 @@ func (r *Relay) Stats() Stats {
 	st := Stats{
 		Sessions: len(r.sessions), TotalSessions: r.total,
 		Broadcasts: mux.Broadcasts, Tracks: mux.Tracks, Subscriptions: mux.Readers, Watchers: mux.Watchers,
-		BytesSent: r.sent, BytesReceived: r.received,
+		BytesSent: r.sent, BytesReceived: r.received, Lost: r.Mux.Lost(),
 	}
 	for s := range r.sessions {
 		c := s.Stats()

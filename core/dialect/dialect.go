@@ -23,10 +23,13 @@ const (
 	Client
 )
 
-// A Row is one draft of a dialect: how it is named in the handshake.
+// A Row is one draft of a dialect: how it is named in the handshake, and what
+// it can do that matters to others.
 type Row struct {
 	Token string // ALPN and WebTransport subprotocol
 	Code  uint64 // version in an in-band list; 0: chosen by Token alone
+	// Carriage is what it can carry of a track.
+	Carriage moq.Carriage
 }
 
 // A Dialect speaks the drafts of one wire family.

@@ -1,7 +1,9 @@
 package dialect
 
 import (
+	"errors"
 	"io"
+	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/ports/quic"
@@ -14,7 +16,10 @@ type outStream struct {
 	r       *moq.SubgroupReader
 	w       *streamWriter
 	info    *moq.TrackInfo
-	prev    *moq.Object
+	sent    uint64           // objects so far
+	x       moq.Crossing     // the last that was looked at
+	prev    moq.ObjectHeader // the last that was sent
+	skip    bool             // the rest of an object that does not cross
 	started bool
 	header  [64]byte
 }
@@ -30,33 +35,83 @@ func newOutStream(o *Outgoing, s quic.SendStream, r *moq.SubgroupReader) *outStr
 // next returns the next bytes of the stream. An object's header never leaves
 // alone, and the stream's header leaves with the first object.
 func (st *outStream) next() ([]byte, error) {
-	p, ok, err := st.r.Next()
 	form := st.o.e.form
-	switch {
-	case err == io.EOF:
-		if !st.started { // a group without objects
-			st.started = true
-			return form.StreamHeader(nil, st.o.id, st.r.Subgroup), nil
+	for {
+		p, ok, err := st.r.Next()
+		switch {
+		case err == io.EOF:
+			if !st.started { // a group without objects
+				return st.begin(nil), nil
+			}
+			return nil, io.EOF
+		case err != nil:
+			if errors.Is(err, moq.ErrOld) {
+				st.o.e.lost.Count(moq.LossStart.Of())
+			}
+			return nil, resetError{form.Code(err)}
+		case !ok && st.waited():
+			continue
+		case !ok:
+			return nil, nil
+		case p.First:
+			b, err := st.object(&p)
+			if err != nil || len(b) > 0 {
+				return b, err
+			}
+		case !st.skip:
+			return p.Data, nil
 		}
-		return nil, io.EOF
-	case err != nil:
-		return nil, resetError{form.Code(err)}
-	case !ok:
+	}
+}
+
+// object returns an object up to the end of its first piece; none where it
+// does not cross.
+func (st *outStream) object(p *moq.Piece) ([]byte, error) {
+	e := st.o.e
+	st.x = e.proj.Object(&p.ObjectHeader, st.info, p.Arrived, st.sent)
+	x := &st.x
+	e.lost.Count(x.Lost)
+	st.skip = !x.OK
+	switch {
+	case x.End:
+		return nil, resetError{e.form.Code(moq.ErrUnsupported)}
+	case st.skip:
 		return nil, nil
-	case !p.First:
-		return p.Data, nil
 	}
 	if !st.started {
-		st.started = true
-		b := make([]byte, 0, len(st.header)+len(p.Data))
-		b = form.StreamHeader(b, st.o.id, st.r.Subgroup)
-		b = form.ObjectHeader(b, nil, p.Object, st.info)
-		st.prev = p.Object
+		b := st.begin(make([]byte, 0, len(st.header)+len(p.Data)))
+		b = e.form.ObjectHeader(b, nil, &x.ObjectHeader, p.Size())
+		st.sent, st.prev = 1, x.ObjectHeader
 		return append(b, p.Data...), nil
 	}
-	h := form.ObjectHeader(st.header[:0], st.prev, p.Object, st.info)
-	st.prev = p.Object
-	return p.Encoded(form.Class(), h, len(p.Data)), nil
+	prev := &st.prev
+	if st.sent == 0 {
+		prev = nil
+	}
+	h := e.form.ObjectHeader(st.header[:0], prev, &x.ObjectHeader, p.Size())
+	st.sent, st.prev = st.sent+1, x.ObjectHeader
+	return p.Encoded(e.form.Class(), h, len(p.Data)), nil
+}
+
+// begin appends the header of the stream.
+func (st *outStream) begin(b []byte) []byte {
+	st.started = true
+	h, _, _ := st.o.e.proj.Subgroup(st.r.Header(), st.r.Group(), 0, st.info)
+	return st.o.e.form.StreamHeader(b, st.o.id, st.r.Group(), &h)
+}
+
+// waited reports whether what is missing was waited for long enough.
+func (st *outStream) waited() bool {
+	due := st.r.Due()
+	if due.IsZero() {
+		return false
+	}
+	if time.Now().Before(due) {
+		st.o.e.wakeAt(due)
+		return false
+	}
+	st.r.Skip()
+	return true
 }
 
 func (st *outStream) prioritise() {

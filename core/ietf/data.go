@@ -199,7 +199,7 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 // object reads an object behind its header.
 func (u *uniStream) object(w *moq.SubgroupWriter, m *objectHeader, priority uint8) error {
 	h := moq.ObjectHeader{ID: m.ID, Priority: priority, Status: m.Status, Properties: m.Properties}
-	if x, ok := lookup(m.Properties, u.s.p, propTimestamp); ok {
+	if x, ok := lookup(m.Properties, propTimestamp); ok {
 		h.Timed, h.Timestamp = true, x
 	}
 	if e := w.Begin(h, m.Size, time.Now()); e != nil {
@@ -252,7 +252,7 @@ func (s *session) receiveDatagrams() {
 		if m.DefaultPriority {
 			h.Priority = in.info.Priority
 		}
-		if x, ok := lookup(m.Properties, s.p, propTimestamp); ok {
+		if x, ok := lookup(m.Properties, propTimestamp); ok {
 			h.Timed, h.Timestamp = true, x
 		}
 		_ = in.track.AddDatagram(m.Group, h, m.Payload, m.EndOfGroup, time.Now()) // a duplicate is dropped

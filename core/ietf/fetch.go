@@ -57,7 +57,7 @@ func (c *call) fetch(m *fetch) error {
 	if err == io.EOF {
 		return refused(requestInvalidRange, "there is no object in the range")
 	}
-	ok := &fetchOK{RequestID: c.id, End: end, Properties: s.p.properties(info)}
+	ok := &fetchOK{RequestID: c.id, End: end, Properties: s.told(info).Properties}
 	ok.Params.GroupOrder = some(moq.Ascending)
 	c.send(ok)
 	c.finish()
@@ -200,13 +200,20 @@ func (s *session) appendFound(b []byte, cursor *fetchCursor, f moq.Found) ([]byt
 		}
 		return out, err
 	}
-	o := f.Object
+	o, carriage := f.Object, s.p.Carriage()
+	x := moq.Sent(carriage.Fetched()).Object(&o.ObjectHeader, &moq.TrackInfo{}, o.Arrived, 0)
+	switch s.home.Mux().Lost().Count(x.Lost); {
+	case x.End:
+		return b, moq.Errorf(moq.CodeUnsupported, "object %d of group %d has a number that this draft cannot write", o.ID, f.Group)
+	case !x.OK:
+		return b, nil
+	}
 	m.Object, m.Datagram, m.Subgroup = o.ID, f.Datagram, f.Subgroup
 	if f.Datagram && !s.p.FetchFlags {
 		m.Subgroup = o.ID
 	}
-	m.Priority, m.Properties = 255-o.Priority, objectProperties(&o.ObjectHeader)
-	m.Size, m.Status = o.Size(), o.Status
+	m.Priority, m.Properties = 255-o.Priority, x.Properties
+	m.Size, m.Status = o.Size(), x.Status
 	out, err := cursor.append(b, s.p, m)
 	if errors.Is(err, errUnsaid) {
 		return b, nil
@@ -361,7 +368,7 @@ func (u *uniStream) fetchObjects(f *fetching) error {
 			group = m.Group
 		}
 		h := moq.ObjectHeader{ID: m.Object, Priority: 255 - m.Priority, Status: m.Status, Properties: m.Properties}
-		if x, ok := lookup(m.Properties, u.s.p, propTimestamp); ok {
+		if x, ok := lookup(m.Properties, propTimestamp); ok {
 			h.Timed, h.Timestamp = true, x
 		}
 		w := writers[m.Subgroup]

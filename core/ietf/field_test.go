@@ -224,7 +224,8 @@ func TestPropertyOrder(t *testing.T) {
 	props, err := parseBlock(b, p)
 	require.NoError(t, err)
 	assert.Equal(t, []moq.Property{
-		numeric(8, 7), {Type: 0x0b, Bytes: unhex(t, "8002 c00009")}, numeric(0x3e, 1), numeric(0x7c, 0), numeric(0x7c, 0),
+		numeric(8, 7), {Type: 0x0b, Bytes: unhex(t, "8002 c00009"), Nested: []moq.Property{numeric(2, 9)}, Pairs: p.pairs()},
+		numeric(0x3e, 1), numeric(0x7c, 0), numeric(0x7c, 0),
 	}[:3], props[:3])
 	inner, err := immutable(props[1].Bytes, p)
 	require.NoError(t, err)
@@ -251,30 +252,16 @@ func TestImmutable(t *testing.T) {
 		_, err := immutable(unhex(t, hex), p)
 		assert.Error(t, err, hex)
 	}
-	props := []moq.Property{numeric(2, 5), {Type: 0x0b, Bytes: unhex(t, "08 8057 08 09")}}
+	props := p.nest([]moq.Property{numeric(2, 5), {Type: 0x0b, Bytes: unhex(t, "08 8057 08 09")}})
 	for typ, want := range map[uint64]uint64{2: 5, 8: 0x57, 0x10: 9} {
-		x, ok := lookup(props, p, typ)
+		x, ok := lookup(props, typ)
 		assert.True(t, ok)
 		assert.Equal(t, want, x)
 	}
-	_, ok := lookup(props, p, 4)
+	_, ok := lookup(props, 4)
 	assert.False(t, ok)
-	_, ok = lookup([]moq.Property{{Type: 0x0b, Bytes: []byte{8}}}, p, 8)
+	_, ok = lookup(p.nest([]moq.Property{{Type: 0x0b, Bytes: []byte{8}}}), 8)
 	assert.False(t, ok)
-}
-
-func TestMandatory(t *testing.T) {
-	for typ, want := range map[uint64]bool{0x3fff: false, 0x4000: true, 0x7fff: true, 0x8000: false} {
-		assert.Equal(t, want, mandatory(typ), "%#x", typ)
-	}
-}
-
-func TestPortable(t *testing.T) {
-	large := []moq.Property{numeric(2, 1<<63)}
-	assert.True(t, profileOf("18").portable(large))
-	assert.False(t, profileOf("16").portable(large))
-	assert.False(t, profileOf("14").portable([]moq.Property{{Type: 1<<62 + 1}}))
-	assert.True(t, profileOf("14").portable(nil))
 }
 
 func TestTokens(t *testing.T) {

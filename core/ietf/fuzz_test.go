@@ -88,7 +88,7 @@ func checkValues(t *testing.T, p *Profile, m message) {
 	case *subscribeTracks:
 		params = m.Params
 	case *subscribeOK:
-		_, _ = lookup(m.Properties, p, propTimescale)
+		_, _ = lookup(m.Properties, propTimescale)
 	case *requestOK:
 		for m.To = range requestKinds {
 			_ = m.check(p)

@@ -2,29 +2,16 @@ package ietf
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
 )
 
-// properties returns what is said of a track: as it came, or made of the info.
-func (p *Profile) properties(info moq.TrackInfo) []moq.Property {
-	if info.Properties != nil {
-		return info.Properties
-	}
-	props := []moq.Property{
-		{Type: propPublisherPriority, Int: uint64(255 - info.Priority)},
-		{Type: propGroupOrder, Int: orderNumber(info.Order)},
-	}
-	if info.MaxAge > 0 {
-		props = append(props, moq.Property{Type: propMaxCacheDuration, Int: milliseconds(info.MaxAge)})
-	}
-	if info.Timescale > 0 {
-		props = append(props, moq.Property{Type: propTimescale, Int: info.Timescale})
-	}
-	slices.SortFunc(props, byType)
-	return props
+// told returns what the peer is told of a track.
+func (s *session) told(info moq.TrackInfo) moq.TrackInfo {
+	info, lost, _ := moq.Sent(s.p.Carriage()).Track(info)
+	s.home.Mux().Lost().Count(lost)
+	return info
 }
 
 // info returns what properties and parameters say of a track.
@@ -33,16 +20,16 @@ func (p *Profile) info(props []moq.Property, params *parameters) moq.TrackInfo {
 	if info.Properties == nil {
 		info.Properties = []moq.Property{}
 	}
-	if x, ok := lookup(props, p, propPublisherPriority); ok {
+	if x, ok := lookup(props, propPublisherPriority); ok {
 		info.Priority = 255 - uint8(min(x, 255))
 	}
-	if x, ok := lookup(props, p, propGroupOrder); ok && x == orderDescending || params.GroupOrder.has && params.GroupOrder.v == moq.Descending {
+	if x, ok := lookup(props, propGroupOrder); ok && x == orderDescending || params.GroupOrder.has && params.GroupOrder.v == moq.Descending {
 		info.Order = moq.Descending
 	}
-	if x, ok := lookup(props, p, propMaxCacheDuration); ok {
+	if x, ok := lookup(props, propMaxCacheDuration); ok {
 		info.MaxAge = duration(x)
 	}
-	if x, ok := lookup(props, p, propTimescale); ok {
+	if x, ok := lookup(props, propTimescale); ok {
 		info.Timescale = x
 	}
 	return info

@@ -297,13 +297,3 @@ func types(ranges ...uint64) (s typeSet) {
 }
 
 func (s *typeSet) has(t uint64) bool { return t < 128 && s[t/64]>>(t%64)&1 == 1 }
-
-// fits says whether the draft can encode every x.
-func (p *Profile) fits(xs ...uint64) bool {
-	for _, x := range xs {
-		if x > p.Varint.Max() {
-			return false
-		}
-	}
-	return true
-}

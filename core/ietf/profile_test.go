@@ -67,9 +67,3 @@ var (
 		0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x78, 0x79, 0x7a, 0x7b, 0x7c, 0x7d,
 	}
 )
-
-func TestFits(t *testing.T) {
-	assert.True(t, profileOf("18").fits(0, 1<<64-1))
-	assert.True(t, profileOf("16").fits(0, wire.MaxRFC9000))
-	assert.False(t, profileOf("16").fits(0, wire.MaxRFC9000+1))
-}

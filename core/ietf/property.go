@@ -12,21 +12,17 @@ import (
 // The types of properties that we act on. All others are kept as they are.
 const (
 	propObjectDeliveryTimeout   uint64 = 0x02
-	propMaxCacheDuration        uint64 = 0x04
+	propMaxCacheDuration               = moq.PropMaxCacheDuration
 	propSubgroupDeliveryTimeout uint64 = 0x06
-	propTimescale               uint64 = 0x08
-	propImmutable               uint64 = 0x0b
-	propPublisherPriority       uint64 = 0x0e
-	propTimestamp               uint64 = 0x10
-	propGroupOrder              uint64 = 0x22
+	propTimescale                      = moq.PropTimescale
+	propImmutable                      = moq.PropImmutable
+	propPublisherPriority              = moq.PropPublisherPriority
+	propTimestamp                      = moq.PropTimestamp
+	propGroupOrder                     = moq.PropGroupOrder
 	propDynamicGroups           uint64 = 0x30
 	propPriorGroupIDGap         uint64 = 0x3c
 	propPriorObjectIDGap        uint64 = 0x3e
 )
-
-// mandatory says whether a track whose property of this type is not known must
-// be refused.
-func mandatory(t uint64) bool { return t >= 0x4000 && t <= 0x7fff }
 
 // appendPairs appends key-value pairs: even types have a number, odd ones
 // bytes. Where types are coded as differences they are put in order first.
@@ -42,9 +38,12 @@ func appendPairs(b []byte, p *Profile, pairs []moq.Property) []byte {
 		if p.DeltaTypes {
 			last = pair.Type
 		}
-		if pair.Type%2 == 0 {
+		switch {
+		case pair.Type%2 == 0:
 			b = p.Varint.Append(b, pair.Int)
-		} else {
+		case pair.Bytes == nil && len(pair.Nested) > 0:
+			b = p.Varint.AppendBytes(b, appendPairs(nil, p, pair.Nested))
+		default:
 			b = p.Varint.AppendBytes(b, pair.Bytes)
 		}
 	}
@@ -119,7 +118,7 @@ func readTrackProperties(r *wire.Reader, p *Profile) []moq.Property {
 	if !p.TrackProperties {
 		return nil
 	}
-	return readPairs(r, p)
+	return p.nest(readPairs(r, p))
 }
 
 // appendBlock appends the properties of an object behind their length in bytes.
@@ -137,14 +136,27 @@ func appendBlock(b []byte, p *Profile, props []moq.Property) []byte {
 func parseBlock(block []byte, p *Profile) ([]moq.Property, error) {
 	r := wire.NewReader(p.Varint, block)
 	props := readPairs(&r, p)
-	return props, r.Close()
+	return p.nest(props), r.Close()
+}
+
+// nest decodes the properties inside of properties: other drafts write them in
+// another way.
+func (p *Profile) nest(props []moq.Property) []moq.Property {
+	for i := range props {
+		if prop := &props[i]; prop.Type == propImmutable {
+			prop.Pairs = p.pairs()
+			prop.Nested, _ = immutable(prop.Bytes, p)
+		}
+	}
+	return props
 }
 
 // immutable returns the properties inside of an IMMUTABLE_PROPERTIES, whose
 // bytes are kept as they came. It fails for a malformed track.
 func immutable(value []byte, p *Profile) ([]moq.Property, error) {
-	props, err := parseBlock(value, p)
-	if err != nil {
+	r := wire.NewReader(p.Varint, value)
+	props := readPairs(&r, p)
+	if err := r.Close(); err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(props, func(prop moq.Property) bool { return prop.Type == propImmutable }) {
@@ -154,32 +166,14 @@ func immutable(value []byte, p *Profile) ([]moq.Property, error) {
 }
 
 // lookup finds a property by its even type, also among the immutable ones.
-func lookup(props []moq.Property, p *Profile, t uint64) (x uint64, ok bool) {
+func lookup(props []moq.Property, t uint64) (x uint64, ok bool) {
 	for _, prop := range props {
-		switch prop.Type {
-		case t:
+		if prop.Type == t {
 			return prop.Int, true
-		case propImmutable:
-			inner, err := immutable(prop.Bytes, p)
-			if err != nil {
-				continue
-			}
-			for _, prop := range inner {
-				if prop.Type == t {
-					return prop.Int, true
-				}
-			}
+		}
+		if x, ok := lookup(prop.Nested, t); ok {
+			return x, true
 		}
 	}
 	return 0, false
-}
-
-// portable says whether the draft can encode the properties.
-func (p *Profile) portable(props []moq.Property) bool {
-	for i := range props {
-		if !p.fits(props[i].Type, props[i].Int) {
-			return false
-		}
-	}
-	return true
 }

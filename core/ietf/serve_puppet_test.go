@@ -59,7 +59,7 @@ func TestPuppetSubscribes(t *testing.T) {
 		w.finished("ab", "c")
 		u := p.AcceptUni()
 		u.Read(1)             // the type byte is a choice
-		u.WantHex("00 00 ff") // the local publisher states no priority of its groups
+		u.WantHex("00 00 64") // groups of a local publisher have the priority of the track
 		u.WantHex("00 00 02 6162 00 00 01 63")
 		u.WantFIN()
 		st.WantIdle()
@@ -245,10 +245,10 @@ func TestPuppetSubscribesNamespace(t *testing.T) {
 
 func TestPuppetFetches(t *testing.T) {
 	objects := map[string]string{ // of {0,0} "ab" and {0,1} "c"
-		moq14: "05 00  00 00 00 ff 00 02 6162  00 00 01 ff 00 01 63",
-		moq16: "05 00  1c 00 00 ff 02 6162  00 01 63",
-		moq18: "05 00  1c 00 00 ff 02 6162  00 01 63",
-		moq19: "05 00  1c 00 00 ff 02 6162  00 01 63",
+		moq14: "05 00  00 00 00 64 00 02 6162  00 00 01 64 00 01 63",
+		moq16: "05 00  1c 00 00 64 02 6162  00 01 63",
+		moq18: "05 00  1c 00 00 64 02 6162  00 01 63",
+		moq19: "05 00  1c 00 00 64 02 6162  00 01 63",
 	}
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		w.finished("ab", "c")

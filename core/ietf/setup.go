@@ -19,7 +19,7 @@ type Dialect struct{}
 func (Dialect) Rows() []dialect.Row {
 	rows := make([]dialect.Row, len(Profiles))
 	for i, p := range Profiles {
-		rows[i] = dialect.Row{Token: p.Token, Code: p.Code}
+		rows[i] = dialect.Row{Token: p.Token, Code: p.Code, Carriage: p.Carriage()}
 	}
 	return rows
 }

@@ -107,7 +107,7 @@ func (v *serving) update(m message) error {
 // accepted is called by the runner when the track's info is known.
 func (v *serving) accepted(info moq.TrackInfo, _ moq.Location, _ bool) {
 	p := v.c.s.p
-	m := &subscribeOK{RequestID: v.c.id, TrackAlias: v.alias, Properties: p.properties(info)}
+	m := &subscribeOK{RequestID: v.c.id, TrackAlias: v.alias, Properties: info.Properties}
 	m.Params.GroupOrder = some(info.Order)
 	if l, ok := v.track.Track().Largest(); ok {
 		v.tell(l)
@@ -166,7 +166,8 @@ func (c *call) trackStatus(m *trackStatus) error {
 	if err != nil {
 		return err
 	}
-	ok := &requestOK{To: kindTrackStatus, RequestID: c.id, Properties: s.p.properties(info)}
+	info = s.told(info)
+	ok := &requestOK{To: kindTrackStatus, RequestID: c.id, Properties: info.Properties}
 	ok.Params.GroupOrder = some(info.Order)
 	if l, has := reader.Track().Largest(); has {
 		ok.Params.LargestObject = some(l)

@@ -68,6 +68,7 @@ func (w *watch) snapshot(all []route.Announcement) []byte {
 		suffix, ok := w.suffix(a.Path)
 		switch {
 		case !ok:
+			w.lost()
 		case p.AnnounceInit && size < initBytes && len(init.Suffixes) < maxBroadcasts:
 			init.Suffixes = append(init.Suffixes, suffix)
 			size += len(suffix)
@@ -97,6 +98,9 @@ func (w *watch) changes() []byte {
 		for _, a := range batch {
 			suffix, ok := w.suffix(a.Path)
 			if !ok {
+				if a.Change == route.Active {
+					w.lost()
+				}
 				continue
 			}
 			switch a.Change {
@@ -124,6 +128,8 @@ func (w *watch) suffix(path moq.Path) (string, bool) {
 	s, ok := rest.Slashed()
 	return s, ok && under
 }
+
+func (w *watch) lost() { w.s.home.Mux().Lost().Count(moq.LossName.Of()) }
 
 func (w *watch) append(b []byte, active bool, suffix string, hops []uint64) []byte {
 	m := announce{Active: active, Suffix: suffix}

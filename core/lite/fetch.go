@@ -41,9 +41,10 @@ func (r *request) fetch() error {
 
 // sendObjects writes the frames of a group. Its first group must exist.
 func (r *request) sendObjects(ctx context.Context, reader *moq.ObjectReader) error {
-	var prev *moq.Object
-	info, _ := reader.Track().Info()
-	for {
+	var prev *moq.ObjectHeader
+	carriage := r.s.p.Carriage()
+	proj, lost := moq.Sent(carriage.Fetched()), r.s.home.Mux().Lost()
+	for n := uint64(0); ; {
 		f, err := reader.Next(ctx)
 		switch {
 		case err == io.EOF && prev == nil && !reader.Track().Has(reader.Group()):
@@ -55,14 +56,16 @@ func (r *request) sendObjects(ctx context.Context, reader *moq.ObjectReader) err
 		case f.Object == nil:
 			continue
 		}
-		if prev == nil {
-			info, _ = reader.Track().Info()
+		info, _ := reader.Track().Info()
+		x := proj.Object(&f.Object.ObjectHeader, &info, f.Object.Arrived, n)
+		if lost.Count(x.Lost); !x.OK {
+			continue
 		}
-		b := appendFrameHeader(make([]byte, 0, 16+f.Object.Size()), r.s.p, prev, f.Object, &info)
+		b := appendFrameHeader(make([]byte, 0, 16+f.Object.Size()), r.s.p, prev, &x.ObjectHeader, f.Object.Size())
 		if _, err := r.Write(append(b, f.Object.Payload()...)); err != nil {
 			return err
 		}
-		prev = f.Object
+		n, prev = n+1, &x.ObjectHeader
 	}
 }
 
@@ -84,7 +87,7 @@ func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectR
 		return nil, err
 	}
 	t.SetInfo(info)
-	w, e := t.OpenSubgroup(req.Start.Group, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true, Whole: true}, time.Now())
+	w, e := t.OpenGroup(req.Start.Group, time.Now())
 	if e != nil {
 		return nil, e
 	}

@@ -1,9 +1,8 @@
 package lite
 
 import (
-	"time"
-
 	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/wire"
 	"github.com/moqtgo/moqt/ports/quic"
 )
 
@@ -12,9 +11,6 @@ const (
 	classPlain moq.Class = 1
 	classTimed moq.Class = 2
 )
-
-// defaultTimescale is that of tracks which have none: milliseconds.
-const defaultTimescale = 1000
 
 // A form writes groups as moq-lite does.
 type form struct{ s *session }
@@ -26,56 +22,47 @@ func (f *form) Class() moq.Class {
 	return classPlain
 }
 
-func (f *form) StreamHeader(b []byte, id uint64, g *moq.Subgroup) []byte {
+func (f *form) Carriage() moq.Carriage { return f.s.p.Carriage() }
+
+// Carriage returns what the draft can carry of a track.
+func (p *Profile) Carriage() moq.Carriage {
+	c := moq.Carriage{Whole: true, MaxNumber: wire.MaxRFC9000, Timestamps: p.Timestamps}
+	if p.Datagrams {
+		c.Datagrams = moq.WholeDatagrams
+	}
+	switch {
+	case p.TrackStream:
+		c.Info = moq.InfoTimed
+	case p.TypedResponses:
+		c.Info = moq.InfoDelivery
+	}
+	return c
+}
+
+func (f *form) StreamHeader(b []byte, id, group uint64, _ *moq.SubgroupHeader) []byte {
 	b = appendVarint(b, typeGroup)
-	h := groupHeader{ID: id, Sequence: g.Group()}
+	h := groupHeader{ID: id, Sequence: group}
 	return h.append(b, f.s.p)
 }
 
-func (f *form) ObjectHeader(b []byte, prev, o *moq.Object, info *moq.TrackInfo) []byte {
-	return appendFrameHeader(b, f.s.p, prev, o, info)
+func (f *form) ObjectHeader(b []byte, prev, o *moq.ObjectHeader, size uint64) []byte {
+	return appendFrameHeader(b, f.s.p, prev, o, size)
 }
 
-func appendFrameHeader(b []byte, p *Profile, prev, o *moq.Object, info *moq.TrackInfo) []byte {
-	h := frameHeader{Size: o.Size()}
+func appendFrameHeader(b []byte, p *Profile, prev, o *moq.ObjectHeader, size uint64) []byte {
+	h := frameHeader{Size: size}
 	if p.Timestamps {
-		h.Delta = int64(timestamp(o, info))
+		h.Delta = int64(o.Timestamp)
 		if prev != nil {
-			h.Delta -= int64(timestamp(prev, info))
+			h.Delta -= int64(prev.Timestamp)
 		}
 	}
 	return h.append(b, p)
 }
 
-// timestamp returns that of an object; one without is stamped with its time of
-// arrival.
-func timestamp(o *moq.Object, info *moq.TrackInfo) uint64 {
-	if o.Timed {
-		return o.Timestamp
-	}
-	return arrival(o.Arrived, info)
+func (f *form) Datagram(b []byte, id, group uint64, o *moq.ObjectHeader, _ bool, payload []byte) []byte {
+	m := datagram{ID: id, Sequence: group, Timestamp: o.Timestamp, Payload: payload}
+	return m.append(b, f.s.p)
 }
-
-func arrival(t time.Time, info *moq.TrackInfo) uint64 {
-	scale := info.Timescale
-	if scale == 0 {
-		scale = defaultTimescale
-	}
-	ms := uint64(t.UnixMilli())
-	if scale == 1000 {
-		return ms
-	}
-	return ms/1000*scale + ms%1000*scale/1000
-}
-
-func (f *form) Datagram(b []byte, id uint64, d *moq.Datagram, info *moq.TrackInfo) ([]byte, bool) {
-	if !f.s.p.Datagrams || d.ID != 0 {
-		return b, false
-	}
-	m := datagram{ID: id, Sequence: d.Sequence(), Timestamp: timestamp(d.Object, info), Payload: d.Payload()}
-	return m.append(b, f.s.p), true
-}
-
-func (f *form) Whole() bool { return true }
 
 func (f *form) Code(err error) quic.ErrorCode { return f.s.code(codeOf(err)) }

@@ -119,7 +119,7 @@ func (u *uniStream) group(h groupHeader) error {
 		return moq.ErrCanceled
 	}
 	defer in.finished(u)
-	w, e := in.track.OpenSubgroup(h.Sequence, moq.SubgroupHeader{FirstKnown: true, EndOfGroup: true, Whole: true}, time.Now())
+	w, e := in.track.OpenGroup(h.Sequence, time.Now())
 	if e != nil {
 		return e
 	}
@@ -129,7 +129,7 @@ func (u *uniStream) group(h groupHeader) error {
 // readObjects appends the frames of the stream st, which in reads, to w until
 // it ends. What goes wrong stops st before anybody learns of it.
 func readObjects(in *wire.Stream, st quic.ReceiveStream, s *session, w *moq.SubgroupWriter) error {
-	var h moq.ObjectHeader
+	h := moq.ObjectHeader{Priority: w.Priority()}
 	stamp := int64(0)
 	for ; ; h.ID++ {
 		m, err := readFrameHeader(in, s.p)
@@ -195,7 +195,7 @@ func (s *session) receiveDatagrams(ctx context.Context) {
 		if err != nil {
 			continue // unknown or over: dropped in silence
 		}
-		if e := in.track.AddDatagram(m.Sequence, moq.ObjectHeader{Timed: true, Timestamp: m.Timestamp}, m.Payload, true, time.Now()); e == nil {
+		if e := in.track.AddGroup(m.Sequence, moq.Frame{Timed: true, Timestamp: m.Timestamp, Payload: m.Payload}, time.Now()); e == nil {
 			in.counted(m.Sequence)
 		}
 	}

@@ -127,7 +127,7 @@ func (in *incoming) advance() error {
 		return in.askInfo()
 	case d.Paused && in.st == nil:
 		if !s.p.TrackStream { // there is no way to ask: say what is always true
-			in.setInfo(moq.TrackInfo{Timescale: defaultTimescale})
+			in.setInfo(unknownInfo)
 		}
 		return nil
 	case in.st == nil:
@@ -142,6 +142,9 @@ func (in *incoming) advance() error {
 	}
 	return nil
 }
+
+// unknownInfo is that of a track of which the draft says nothing.
+var unknownInfo = moq.TrackInfo{Priority: moq.DefaultPriority, Timescale: moq.DefaultTimescale}
 
 func (in *incoming) setInfo(info moq.TrackInfo) {
 	in.s.mu.Lock()
@@ -272,7 +275,7 @@ func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.Tr
 		return moq.TrackInfo{}, moq.Errorf(moq.CodeNotFound, "moq-lite cannot carry %q", name)
 	}
 	if !s.p.TrackStream {
-		return moq.TrackInfo{Timescale: defaultTimescale}, nil
+		return unknownInfo, nil
 	}
 	m := track{Path: path, Track: name.Name}
 	st, err := s.open(typeTrack, &m)

@@ -140,7 +140,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 	s.runner.Limit(cfg.Limits.UnsentBytes, func() {
 		s.Close(moq.Errorf(moq.CodeTooMany, "more than %d bytes of messages are not read", cfg.Limits.UnsentBytes))
 	})
-	s.egress = dialect.NewEgress(c, s.runner, s.group, &form{s: s}, cfg)
+	s.egress = dialect.NewEgress(c, s.runner, s.group, &form{s: s}, cfg, home.Mux().Lost())
 	return s
 }
 

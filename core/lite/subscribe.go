@@ -176,11 +176,9 @@ func (r *request) track() error {
 	if err != nil {
 		return err
 	}
-	if info.Timescale == 0 {
-		info.Timescale = defaultTimescale
-	}
-	if info.MaxAge == 0 {
-		info.MaxAge = defaultMaxAge
+	info, lost, ok := moq.Sent(s.p.Carriage()).Track(info)
+	if s.home.Mux().Lost().Count(lost); !ok {
+		return moq.Errorf(moq.CodeUnsupported, "the track has a property that moq-lite cannot tell")
 	}
 	t := trackInfo{Priority: info.Priority, Ordered: info.Order == moq.Ascending, MaxLatency: info.MaxAge, Timescale: info.Timescale}
 	if _, err := r.Write(t.append(nil, s.p)); err != nil {
@@ -205,9 +203,6 @@ func (r *request) finish() error {
 func (r *request) release() {
 	r.timer.Reset(r.s.cfg.Limits.HeaderTime)
 }
-
-// defaultMaxAge is what is said of tracks whose publisher says nothing.
-const defaultMaxAge = 5 * time.Second
 
 // homeInfo asks the home view for a track's info, for as long as the request
 // lives.

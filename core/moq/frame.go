@@ -164,7 +164,7 @@ func (w *TrackWriter) next() (uint64, error) {
 // OpenGroup opens the group with the given sequence number. It fails with
 // CodeDuplicate where that exists.
 func (w *TrackWriter) OpenGroup(sequence uint64) (*GroupWriter, error) {
-	sw, err := w.t.OpenSubgroup(sequence, SubgroupHeader{FirstKnown: true, EndOfGroup: true, Whole: true}, w.now())
+	sw, err := w.t.OpenGroup(sequence, w.now())
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (w *TrackWriter) WriteDatagram(f Frame) error {
 		if fail != nil {
 			return fail
 		}
-		err := w.t.AddDatagram(seq, ObjectHeader{Timed: f.Timed, Timestamp: f.Timestamp}, f.Payload, true, w.now())
+		err := w.t.AddGroup(seq, f, w.now())
 		if err == nil {
 			return nil
 		}
@@ -211,7 +211,7 @@ func (g *GroupWriter) Sequence() uint64 { return g.w.sg.Group() }
 
 // WriteFrame appends a frame; its payload is copied.
 func (g *GroupWriter) WriteFrame(f Frame) error {
-	h := ObjectHeader{ID: g.id, Timed: f.Timed, Timestamp: f.Timestamp}
+	h := ObjectHeader{ID: g.id, Priority: g.w.sg.Priority, Timed: f.Timed, Timestamp: f.Timestamp}
 	if err := g.w.Append(h, f.Payload, g.now()); err != nil {
 		return err
 	}

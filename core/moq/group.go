@@ -75,7 +75,7 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 		return err
 	}
 	g.absent = false
-	if endOfGroup {
+	if endOfGroup || h.Status == StatusEndOfGroup || h.Status == StatusEndOfTrack {
 		g.complete = true
 	}
 	d := &Datagram{Object: o, EndOfGroup: endOfGroup, group: g}
@@ -84,6 +84,13 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 	t.raise(Location{group, h.ID})
 	t.squeeze(now)
 	return g.lost()
+}
+
+// AddGroup adds a group that is one datagram, as moq-lite has them. Its
+// priority is that of the track.
+func (t *Track) AddGroup(group uint64, f Frame, now time.Time) *Error {
+	h := ObjectHeader{Priority: t.priority(), Timed: f.Timed, Timestamp: f.Timestamp}
+	return t.AddDatagram(group, h, f.Payload, true, now)
 }
 
 // datagram returns where the datagram object is, or belongs.

@@ -1,6 +1,7 @@
 package moq
 
 import (
+	"bytes"
 	"cmp"
 	"time"
 )
@@ -32,6 +33,10 @@ type Property struct {
 	Type  uint64
 	Int   uint64
 	Bytes []byte
+	// Nested are the properties in Bytes where those are some, encoded as
+	// Carriage.Pairs says; without Bytes they are yet to be encoded.
+	Nested []Property
+	Pairs  uint8
 }
 
 // An ObjectHeader is what is known of an object before its payload.
@@ -164,8 +169,8 @@ func (o *Object) Payload() []byte {
 // slice that is shared by every caller of the same class where that is
 // possible: in the headroom for the first class, in a shared copy for another
 // one when the object is complete and no larger than FirstChunk, and in a
-// private copy otherwise. Every caller of one class must pass the same header.
-// n must not exceed the bytes of the first piece.
+// private copy otherwise. A header may differ from that of others of its class:
+// then the bytes are private. n must not exceed the bytes of the first piece.
 func (o *Object) Encoded(c Class, header []byte, n int) []byte {
 	o.track.mu.Lock()
 	defer o.track.mu.Unlock()
@@ -173,15 +178,19 @@ func (o *Object) Encoded(c Class, header []byte, n int) []byte {
 		o.class, o.head = c, uint8(len(header))
 		copy(o.buf[headroom-len(header):], header)
 	}
-	if o.class == c && int(o.head) == len(header) {
+	if o.class == c && bytes.Equal(o.buf[headroom-int(o.head):headroom], header) {
 		end := headroom + n
 		return o.buf[headroom-len(header) : end : end]
 	}
 	whole := uint64(n) == o.size && o.size <= FirstChunk
 	if whole {
 		for _, e := range o.alt {
-			if e.class == c {
+			switch {
+			case e.class != c:
+			case bytes.HasPrefix(e.bytes, header) && len(e.bytes) == len(header)+n:
 				return e.bytes
+			default:
+				whole = false
 			}
 		}
 	}

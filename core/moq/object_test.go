@@ -173,3 +173,22 @@ func TestFirstPieceIsBounded(t *testing.T) {
 	require.True(t, ok && !p.First && p.Last)
 	require.Len(t, p.Data, 1<<20-FirstChunk)
 }
+
+// Two subscribers of one class may have different objects before: headers of
+// one length are not the same header.
+func TestEncodedWithAnotherHeader(t *testing.T) {
+	for _, size := range []int{3, FirstChunk + 1} {
+		tr := NewTrack(FullTrackName{}, CacheLimits{}, nil)
+		w, err := tr.OpenGroup(0, time.Time{})
+		require.Nil(t, err)
+		require.Nil(t, w.Append(ObjectHeader{}, make([]byte, size), time.Time{}))
+		o := tr.groups[0].subgroups[0].objects[0]
+		for range 2 {
+			for _, class := range []Class{1, 2} {
+				for _, header := range []string{"one", "two"} {
+					require.Equal(t, header, string(o.Encoded(class, []byte(header), 3)[:3]), "class %d, %d bytes", class, size)
+				}
+			}
+		}
+	}
+}

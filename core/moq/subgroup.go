@@ -114,6 +114,23 @@ func (t *Track) OpenSubgroup(group uint64, h SubgroupHeader, now time.Time) (*Su
 	return w, g.lost()
 }
 
+// OpenGroup opens a group that is one subgroup, as those of moq-lite are. Its
+// priority is that of the track.
+func (t *Track) OpenGroup(group uint64, now time.Time) (*SubgroupWriter, *Error) {
+	return t.OpenSubgroup(group, SubgroupHeader{Priority: t.priority(), FirstKnown: true, EndOfGroup: true, Whole: true}, now)
+}
+
+// priority returns that of the track, or the default where none is known.
+func (t *Track) priority() uint8 {
+	if info, known := t.Info(); known {
+		return info.Priority
+	}
+	return DefaultPriority
+}
+
+// Priority returns that of the subgroup.
+func (w *SubgroupWriter) Priority() uint8 { return w.sg.Priority }
+
 // Begin starts the next object. Its payload of size bytes follows through
 // Space and Advance; an object without payload is complete at once.
 func (w *SubgroupWriter) Begin(h ObjectHeader, size uint64, now time.Time) *Error {
@@ -150,6 +167,9 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 	o := newObject(t, h, size, first, now)
 	w.cur, w.seen, w.woken = o, 0, 0
 	w.sg.objects = append(w.sg.objects, o)
+	if h.Status == StatusEndOfGroup || h.Status == StatusEndOfTrack {
+		w.sg.group.complete = true
+	}
 	t.raise(Location{w.sg.Group(), h.ID})
 	evicted := t.squeeze(now)
 	if size > 0 && !evicted {

@@ -1,6 +1,9 @@
 package moq
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // A SubgroupReader is a cursor in a subgroup. It belongs to one goroutine at
 // a time; all calls return at once.
@@ -9,14 +12,25 @@ type SubgroupReader struct {
 	next   int    // index of the object to read next
 	off    uint64 // payload bytes of it that were read
 	taken  bool   // its header was read
+	passed bool   // objects before From were skipped
 	From   uint64 // objects before this id are skipped
 	Before uint64 // objects from this id on are not delivered; 0: no bound
 
-	merged bool   // reads the whole group
-	from   uint64 // merged: the smallest id to read next
+	merged bool      // reads the whole group
+	from   uint64    // merged: the smallest id to read next
+	due    time.Time // merged: when to wait no more
+	skip   bool      // merged: it is
 
 	owner *TrackReader // nil once read to the end, or abandoned
 	read  uint64       // what was read or skipped, as Subgroup.cost counts
+}
+
+// Header returns the header of what is read: it does not begin with the
+// subgroup's first object where From is behind that.
+func (r *SubgroupReader) Header() SubgroupHeader {
+	h := r.SubgroupHeader
+	h.FirstKnown = h.FirstKnown && !r.passed
+	return h
 }
 
 // A Piece is the next part of a subgroup: payload bytes of an object, shared
@@ -56,6 +70,7 @@ func (r *SubgroupReader) step() (p Piece, ok bool, err error) {
 	if r.next < len(r.objects) && !r.taken && r.objects[r.next].ID < r.From {
 		from := r.next
 		r.next, _ = r.find(r.From)
+		r.passed = true
 		for _, o := range r.objects[from:r.next] {
 			r.read += o.have + objectCost
 		}

@@ -79,12 +79,16 @@ type Mux struct {
 	serial   uint64
 	alarm    func(time.Time)
 	watchers int
+	lost     moq.LossCounter
 }
 
 // NewMux returns an empty Mux.
 func NewMux(conf Config) *Mux {
 	return &Mux{conf: conf.withDefaults(), feeds: map[*moq.Track]*feed{}, fading: map[*content]struct{}{}}
 }
+
+// Lost counts what the versions of the sessions could not carry.
+func (m *Mux) Lost() *moq.LossCounter { return &m.lost }
 
 // Hop returns the id of this node.
 func (m *Mux) Hop() uint64 { return m.conf.Hop }
