@@ -18,6 +18,9 @@ type Served struct {
 	Accepted func(info moq.TrackInfo, start moq.Location, known bool)
 	// Started says which group is the first.
 	Started func(group uint64)
+	// Dropped, which may be nil, says that a group will not come: it was late
+	// before there was a stream for it.
+	Dropped func(group uint64)
 	// Ended says that all that there will be has been sent; the error is nil
 	// after the end of the track.
 	Ended func(error)
@@ -276,6 +279,9 @@ func (o *Outgoing) open(now time.Time) {
 	for _, sg := range o.pending {
 		if late, at := o.late(sg, now); late {
 			sg.Abandon(true)
+			if o.on.Dropped != nil {
+				o.on.Dropped(sg.Group())
+			}
 			continue
 		} else if blocked || len(o.streams) >= o.e.conf.Limits.OpenGroups {
 			o.e.wakeAt(at)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/ports/quic"
 	"github.com/moqtgo/moqt/ports/quic/quictest"
@@ -58,7 +59,7 @@ func TestPuppetStalls(t *testing.T) {
 			}
 			require.InDelta(t, goroutines[0], goroutines[1], 4)
 			require.Less(t, heap[1], heap[0]+(1<<20))
-			st.WantHex("00 01 00").WantIdle()
+			st.WantHex("00 01 00") // and DROPs for what had no stream in time
 			// It reads again.
 			found := make(chan string, 5000)
 			reading := later(func() (struct{}, error) {
@@ -90,6 +91,36 @@ func TestPuppetStalls(t *testing.T) {
 			w.next.check()
 		})
 	}
+}
+
+// Groups that are late before there is a stream for them are dropped, and 05
+// says so.
+func TestPuppetDrop(t *testing.T) {
+	inWorld(t, lite05, dialect.Config{}, func(t *testing.T, w *world) {
+		ctx, cancel := timeout(10 * time.Second)
+		defer cancel()
+		conn, err := w.net.Node("puppet").Dial(ctx, "relay:4443", &tls.Config{NextProtos: []string{lite05}}, &quic.Config{MaxIncomingUniStreams: 2})
+		require.NoError(t, err)
+		p := quictest.NewPuppet(t, conn)
+		p.OpenUni(x("01 01 00")).FIN()
+		p.AcceptUni().WantHex("01 08 02 010101 05024063").WantFIN()
+		st := p.Open(x("02 18 4040 'room/alice' 'video' 02 00 00 00 00"))
+		w.net.Wait()
+		pass(100 * time.Millisecond)
+		for range 6 { // 0 and 1 have streams, 5 is the newest
+			w.group(0, "a")
+			pass(time.Millisecond)
+		}
+		st.WantHex("00 01 00").WantIdle()
+		pass(time.Second)
+		st.WantHex("02 03 02 02 02  02 03 03 03 02  02 03 04 04 02").WantIdle()
+		p.AcceptUni().WantHex("00 03 4040 00  00 01 61").WantFIN()
+		p.AcceptUni().WantHex("00 03 4040 01  00 01 61").WantFIN()
+		p.AcceptUni().WantHex("00 03 4040 05  00 01 61").WantFIN()
+		// The end accounts for every group.
+		require.NoError(t, w.video.Close())
+		st.WantHex("01 01 06").WantFIN()
+	})
 }
 
 // A group may not be larger than the cache allows; the track goes on.

@@ -3,6 +3,7 @@ package lite
 import (
 	"errors"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/moqtgo/moqt/core/dialect"
@@ -35,6 +36,9 @@ type serving struct {
 
 	accepted bool // of the runner
 	final    func() (uint64, bool)
+
+	mu    sync.Mutex
+	drops []subscribeDrop // to be sent
 }
 
 // subscribe serves a SUBSCRIBE until the peer ends it.
@@ -54,7 +58,8 @@ func (r *request) subscribe() error {
 	}
 	defer s.unserve(v.asked.ID)
 	v.out = dialect.NewOutbox(s.runner, 1<<32|r.ordinal, r.Stream)
-	v.eg = s.egress.Serve(v.asked.ID, dialect.Served{Accepted: v.accept, Started: v.started, Ended: v.ended})
+	v.eg = s.egress.Serve(v.asked.ID, dialect.Served{Accepted: v.accept, Started: v.started, Dropped: v.dropped, Ended: v.ended})
+	v.out.Ask(v.dropping)
 	name := moq.FullTrackName{Path: moq.ParsePath(v.asked.Path), Name: v.asked.Track}
 	reader, err := s.home.Subscribe(name, v.asked.subscription(v.asked.Priority), time.Now(), v.eg.Wake)
 	if err != nil {
@@ -148,6 +153,38 @@ func (v *serving) started(group uint64) {
 	}
 }
 
+// maxDrops bounds the ranges of groups that wait to be told of.
+const maxDrops = 64
+
+// dropped is called by the runner when a group will not come. Shipped
+// subscribers of drafts without StartEnd read the first reply only, see started.
+func (v *serving) dropped(group uint64) {
+	if !v.s.p.StartEnd {
+		return
+	}
+	v.mu.Lock()
+	if n := len(v.drops); n > 0 && v.drops[n-1].End+1 == group {
+		v.drops[n-1].End = group
+	} else if n < maxDrops {
+		v.drops = append(v.drops, subscribeDrop{Start: group, End: group, Error: uint64(CodeOld)})
+	}
+	v.mu.Unlock()
+	v.out.Wake()
+}
+
+// dropping returns the messages for what was dropped: ranges, however long the
+// peer has not read.
+func (v *serving) dropping() []byte {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var b []byte
+	for i := range v.drops {
+		b = v.drops[i].append(b, v.s.p)
+	}
+	v.drops = nil
+	return b
+}
+
 // ended is called by the runner when everything has been sent.
 func (v *serving) ended(err error) {
 	s := v.s
@@ -156,6 +193,7 @@ func (v *serving) ended(err error) {
 		v.r.CancelRead(s.code(codeOf(err)))
 		return
 	}
+	v.out.Send(v.dropping())
 	if final, ok := v.final(); ok && s.p.StartEnd {
 		m := subscribeEnd{Group: final}
 		v.out.Send(m.append(nil, s.p))
