@@ -146,6 +146,7 @@ const (
 	CodeMalformed    = moq.CodeMalformed
 	CodeUnsupported  = moq.CodeUnsupported
 	CodeClosed       = moq.CodeClosed
+	CodeRange        = moq.CodeRange
 )
 
 // One error for each Code, for errors.Is.
@@ -166,6 +167,7 @@ var (
 	ErrMalformed    = moq.ErrMalformed
 	ErrUnsupported  = moq.ErrUnsupported
 	ErrClosed       = moq.ErrClosed
+	ErrRange        = moq.ErrRange
 )
 
 // Codes with which a session is refused or ended. No draft assigns numbers

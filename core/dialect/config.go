@@ -69,6 +69,7 @@ type Limits struct {
 	Fetches       int           // concurrent fetches of the peer: 16
 	Probes        int           // probe streams of the peer: 8
 	FetchTime     time.Duration // of one fetch: 20 s
+	FetchGroups   int           // groups of one fetch: 1024
 	OpenGroups    int           // open group streams of one subscription: 64; four times that from a peer
 	Datagrams     int           // datagrams parked for a subscription to come: 30
 	Cache         moq.CacheLimits
@@ -91,6 +92,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.Fetches, 16)
 	orDefault(&l.Probes, 8)
 	orDefault(&l.FetchTime, 20*time.Second)
+	orDefault(&l.FetchGroups, 1024)
 	orDefault(&l.OpenGroups, 64)
 	orDefault(&l.Datagrams, 30)
 	return l

@@ -107,7 +107,7 @@ func TestNumbersThatDiffer(t *testing.T) {
 // they were.
 func TestErrorsOfOurs(t *testing.T) {
 	p := profileOf("18")
-	for c := moq.CodeInternal; c <= moq.CodeClosed; c++ {
+	for c := moq.CodeInternal; c <= moq.CodeRange; c++ {
 		err := fmt.Errorf("wrapped: %w", moq.Errorf(c, "why"))
 		n, reason := p.requestCode(kindSubscribe, err)
 		assert.Equal(t, "why", reason)

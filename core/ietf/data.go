@@ -198,14 +198,20 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 
 // object reads an object behind its header.
 func (u *uniStream) object(w *moq.SubgroupWriter, m *objectHeader, priority uint8) error {
-	h := moq.ObjectHeader{ID: m.ID, Priority: priority, Status: m.Status, Properties: m.Properties}
-	if x, ok := lookup(m.Properties, propTimestamp); ok {
-		h.Timed, h.Timestamp = true, x
-	}
+	h := receivedHeader(m.ID, priority, m.Status, m.Properties)
 	if e := w.Begin(h, m.Size, time.Now()); e != nil {
 		return e
 	}
 	return readInto(u.in, w)
+}
+
+// receivedHeader returns the header of an object in the model's terms.
+func receivedHeader(id uint64, priority uint8, status moq.Status, props []moq.Property) moq.ObjectHeader {
+	h := moq.ObjectHeader{ID: id, Priority: priority, Status: status, Properties: props}
+	if x, ok := lookup(props, propTimestamp); ok {
+		h.Timed, h.Timestamp = true, x
+	}
+	return h
 }
 
 func readInto(in *wire.Stream, w *moq.SubgroupWriter) error {
@@ -248,12 +254,9 @@ func (s *session) receiveDatagrams() {
 		if in == nil {
 			continue
 		}
-		h := moq.ObjectHeader{ID: m.Object, Priority: 255 - m.Priority, Status: m.Status, Properties: m.Properties}
+		h := receivedHeader(m.Object, 255-m.Priority, m.Status, m.Properties)
 		if m.DefaultPriority {
 			h.Priority = in.info.Priority
-		}
-		if x, ok := lookup(m.Properties, propTimestamp); ok {
-			h.Timed, h.Timestamp = true, x
 		}
 		_ = in.track.AddDatagram(m.Group, h, m.Payload, m.EndOfGroup, time.Now()) // a duplicate is dropped
 	}

@@ -51,41 +51,73 @@ func (c *call) fetch(m *fetch) error {
 		return err
 	}
 	first, err := reader.Next(ctx)
-	if err != nil && err != io.EOF {
+	switch {
+	case err == io.EOF && !s.p.EmptyFetch:
+		return refused(requestNoObjects, "there is no object in the range")
+	case err != nil && err != io.EOF:
 		return err
+	case err == nil && first.Object == nil && !first.Absent && (!s.p.FetchFlags || first.End == reader.End()):
+		return refused(requestUnknownStatusInRange, "nothing is known of the objects from %d on", first.Start)
 	}
-	if err == io.EOF {
-		return refused(requestInvalidRange, "there is no object in the range")
-	}
-	ok := &fetchOK{RequestID: c.id, End: end, Properties: s.told(info).Properties}
+	ok := &fetchOK{RequestID: c.id, End: end, EndOfTrack: endsTrack(reader), Properties: s.told(info).Properties}
 	ok.Params.GroupOrder = some(moq.Ascending)
 	c.send(ok)
 	c.finish()
-	return c.sendFetch(ctx, reader, first)
+	return c.sendFetch(ctx, reader, first, err)
+}
+
+// endsTrack reports whether a fetch has the last object that there will be.
+func endsTrack(reader *moq.ObjectReader) bool {
+	ended, err := reader.Track().Ended()
+	largest, any := reader.Track().Largest()
+	return ended && err == nil && any && reader.End().Compare(largest) >= 0 && !reader.Track().IsCertain()
 }
 
 // fetchReader returns what a FETCH asks for, and the location after the last
 // one.
 func (s *session) fetchReader(ctx context.Context, m *fetch) (*moq.ObjectReader, moq.Location, error) {
-	if m.Type != fetchStandalone {
-		return s.joining(ctx, m)
+	r := moq.FetchRequest{Name: m.Name, Priority: 255 - m.Params.SubscriberPriority.or(defaultPriority), Past: true}
+	if t := m.Params.FillTimeout; t.has {
+		r.FillBy = time.Now().Add(t.v)
 	}
-	start, end := m.Start, m.End
-	if s.p.FetchFilter {
-		f := m.Params.Filter.v
-		start, end = f.Start, moq.Location{Group: f.EndGroup}
-		if f.Type != filterAbsoluteRange {
-			return nil, end, refused(requestInvalidRange, "a range is needed")
+	end := m.End
+	if m.Type != fetchStandalone {
+		if err := s.join(ctx, m, &r); err != nil {
+			return nil, end, err
+		}
+		end = r.End.Next()
+	} else {
+		r.Start = m.Start
+		if s.p.FetchFilter {
+			f := m.Params.Filter.v
+			if f.Type != filterAbsoluteRange {
+				return nil, end, refused(requestInvalidRange, "a range is needed")
+			}
+			r.Start, end = f.Start, moq.Location{Group: f.EndGroup}
+			if f.EndObject.has {
+				end.Object = f.EndObject.v + 1
+			}
+		}
+		r.End = lastOf(end)
+		if r.Start.Compare(r.End) > 0 {
+			return nil, end, refused(requestInvalidRange, "the range ends before it starts")
 		}
 	}
-	last := lastOf(end)
-	if start.Compare(last) > 0 {
-		return nil, end, refused(requestInvalidRange, "the range ends before it starts")
+	reader, err := s.home.Fetch(ctx, r)
+	if err != nil {
+		return nil, end, err
 	}
-	r, err := s.home.Fetch(ctx, moq.FetchRequest{
-		Name: m.Name, Start: start, End: last, Priority: 255 - m.Params.SubscriberPriority.or(defaultPriority),
-	})
-	return r, end, err
+	if last := reader.End(); last.Compare(r.End) < 0 {
+		end = last.Next()
+		if s.p.WholeGroups && last.Group == r.End.Group && reader.Track().Complete(last.Group) {
+			end = moq.Location{Group: last.Group}
+		}
+	}
+	if n := reader.End().Group - r.Start.Group; n >= uint64(s.cfg.Limits.FetchGroups) {
+		reader.Close()
+		return nil, end, refused(requestInvalidRange, "the range has %d groups; the limit is %d", n+1, s.cfg.Limits.FetchGroups)
+	}
+	return reader, end, nil
 }
 
 // lastOf returns the last location before end; object 0 means all of its group.
@@ -96,25 +128,25 @@ func lastOf(end moq.Location) moq.Location {
 	return moq.Location{Group: end.Group, Object: end.Object - 1}
 }
 
-// joining returns what comes before a subscription of the peer.
-func (s *session) joining(ctx context.Context, m *fetch) (*moq.ObjectReader, moq.Location, error) {
+// join makes r what comes before a subscription of the peer.
+func (s *session) join(ctx context.Context, m *fetch, r *moq.FetchRequest) error {
 	v := s.joinable(ctx, m.JoiningRequestID)
 	if v == nil {
-		return nil, moq.Location{}, refused(requestInvalidJoiningRequestID, "no subscription has the id %d", m.JoiningRequestID)
+		return refused(requestInvalidJoiningRequestID, "no subscription has the id %d", m.JoiningRequestID)
 	}
 	select {
 	case <-v.settled:
 	case <-ctx.Done():
-		return nil, moq.Location{}, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	s.mu.Lock()
 	largest, ok := v.joined, v.hasJoined
 	s.mu.Unlock()
 	switch {
 	case s.p.JoinLargest && !v.largest:
-		return nil, moq.Location{}, violated(CodeProtocolViolation, "subscription %d is not of the largest object", m.JoiningRequestID)
+		return violated(CodeProtocolViolation, "subscription %d is not of the largest object", m.JoiningRequestID)
 	case !ok || s.p.RequestStreams && v.track.Subscription().Paused:
-		return nil, moq.Location{}, refused(requestInvalidRange, "the track has no object")
+		return refused(requestInvalidRange, "the track has no object")
 	}
 	from, back := m.JoiningStart, m.JoiningStart
 	if s.p.FetchFilter {
@@ -124,10 +156,10 @@ func (s *session) joining(ctx context.Context, m *fetch) (*moq.ObjectReader, moq
 		from = largest.Group - min(back, largest.Group)
 	}
 	if from > largest.Group {
-		return nil, moq.Location{}, refused(requestInvalidRange, "group %d is not there", from)
+		return refused(requestInvalidRange, "group %d is not there", from)
 	}
-	end := moq.Location{Group: largest.Group, Object: largest.Object + 1}
-	return v.track.Track().Read(moq.Location{Group: from}, largest, nil), end, nil
+	r.Name, r.Start, r.End = v.name, moq.Location{Group: from}, largest
+	return nil
 }
 
 // joinable returns a subscription of the peer. Streams overtake each other: one
@@ -155,10 +187,10 @@ func (s *session) joinable(ctx context.Context, id uint64) *serving {
 }
 
 // sendFetch writes the objects of a fetch to a stream of its own.
-func (c *call) sendFetch(ctx context.Context, reader *moq.ObjectReader, first moq.Found) error {
+func (c *call) sendFetch(ctx context.Context, reader *moq.ObjectReader, f moq.Found, err error) error {
 	s := c.s
-	st, err := s.conn.OpenUniStream(ctx)
-	if err != nil {
+	st, failed := s.conn.OpenUniStream(ctx)
+	if failed != nil {
 		return nil // withdrawn, or the session has ended
 	}
 	stop := context.AfterFunc(ctx, func() { st.CancelWrite(s.reset(moq.ErrCanceled)) })
@@ -166,20 +198,24 @@ func (c *call) sendFetch(ctx context.Context, reader *moq.ObjectReader, first mo
 	header := fetchHeader{RequestID: c.id}
 	b := header.append(nil, s.p)
 	cursor := fetchCursor{Order: moq.Ascending}
-	for f := first; ; {
-		b, err = s.appendFound(b, &cursor, f)
-		if err == nil && len(b) > 0 {
-			_, err = st.Write(b)
+	for {
+		if err == nil {
+			b, err = s.appendFound(b, &cursor, f)
+		}
+		if len(b) > 0 && (err == nil || err == io.EOF) {
+			if _, failed := st.Write(b); failed != nil {
+				err = failed
+			}
+			b = b[:0]
 		}
 		if err == nil {
-			b = b[:0]
 			f, err = reader.Next(ctx)
 		}
 		switch {
-		case err == io.EOF:
+		case err == io.EOF && len(b) == 0:
 			_ = st.Close()
 			return nil
-		case err != nil:
+		case err != nil && err != io.EOF:
 			st.CancelWrite(s.reset(err))
 			return nil
 		}
@@ -196,7 +232,12 @@ func (s *session) appendFound(b []byte, cursor *fetchCursor, f moq.Found) ([]byt
 		}
 		out, err := cursor.append(b, s.p, m)
 		if errors.Is(err, errUnsaid) {
-			return b, nil
+			if !f.Absent {
+				err = moq.Errorf(moq.CodeEvicted, "nothing is known of group %d from object %d on", f.Start.Group, f.Start.Object)
+			} else {
+				err = nil
+			}
+			return b, err
 		}
 		return out, err
 	}
@@ -222,169 +263,4 @@ func (s *session) appendFound(b []byte, cursor *fetchCursor, f moq.Found) ([]byt
 		return b, err
 	}
 	return append(out, o.Payload()...), nil
-}
-
-// A fetching is a fetch of ours whose objects are under way.
-type fetching struct {
-	track    *moq.Track
-	answered chan struct{} // closed when FETCH_OK or an error has come
-	stream   *uniStream    // guarded by s.mu
-}
-
-// Fetch implements route.Source.
-func (s *session) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader, error) {
-	rel, ok := s.home.Relative(r.Name.Path)
-	if !ok {
-		return nil, moq.Errorf(moq.CodeNotFound, "%q is no name of this session", r.Name)
-	}
-	name := moq.FullTrackName{Path: rel, Name: r.Name.Name}
-	f := &fetching{track: moq.NewTrack(r.Name, s.cfg.Limits.Cache, nil), answered: make(chan struct{})}
-	end := moq.Location{Group: r.End.Group}
-	if r.End.Object != math.MaxUint64 {
-		end.Object = r.End.Object + 1
-	}
-	c, err := s.open(kindFetch, func(id uint64) message {
-		s.mu.Lock()
-		s.fetches[id] = f
-		s.mu.Unlock()
-		m := &fetch{RequestID: id, Type: fetchStandalone, Name: name, Start: r.Start, End: end}
-		m.Params.SubscriberPriority = some(255 - r.Priority)
-		m.Params.GroupOrder = some(moq.Ascending)
-		if s.p.FetchFilter {
-			m.Params.Filter = some(locationFilter{Type: filterAbsoluteRange, Start: r.Start, EndGroup: r.End.Group})
-		}
-		return m
-	})
-	if err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, c.abandon)
-	m, err := c.answer()
-	stop()
-	defer close(f.answered)
-	answer, is := m.(*fetchOK)
-	if err == nil && !is {
-		err = moq.Errorf(moq.CodeMalformed, "%T answers FETCH", m)
-	}
-	if err != nil {
-		s.endFetch(c, f)
-		return nil, s.fromWire(err)
-	}
-	f.track.SetInfo(s.p.info(answer.Properties, &answer.Params))
-	timer := time.AfterFunc(s.cfg.Limits.FetchTime, func() {
-		f.track.Fail(moq.Errorf(moq.CodeTimeout, "the fetch took too long"))
-		s.endFetch(c, f)
-	})
-	return f.track.Read(r.Start, r.End, func() {
-		timer.Stop()
-		s.endFetch(c, f)
-	}), nil
-}
-
-// endFetch withdraws a fetch of ours, if it is not complete.
-func (s *session) endFetch(c *call, f *fetching) {
-	s.mu.Lock()
-	live := s.fetches[c.id] == f
-	delete(s.fetches, c.id)
-	u := f.stream
-	s.mu.Unlock()
-	if live {
-		c.leave()
-		c.withdraw(&fetchCancel{RequestID: c.id})
-	}
-	if u != nil {
-		u.CancelRead(s.reset(moq.ErrCanceled))
-	}
-}
-
-// fetched reads the objects of a fetch of ours. Each subgroup and group is one
-// of the log that the fetch has for itself.
-func (u *uniStream) fetched(id uint64) error {
-	s := u.s
-	s.mu.Lock()
-	f := s.fetches[id]
-	second := f != nil && f.stream != nil
-	if f != nil && !second {
-		f.stream = u
-	}
-	drawn := id%2 == s.nextID%2 && id < s.nextID
-	s.mu.Unlock()
-	switch {
-	case second:
-		return violated(CodeProtocolViolation, "a second stream of fetch %d", id)
-	case f == nil && !drawn:
-		return violated(CodeProtocolViolation, "there is no request %d", id)
-	case f == nil:
-		return moq.ErrCanceled
-	}
-	err := u.fetchObjects(f)
-	switch {
-	case err == io.EOF:
-		l, _ := f.track.Largest()
-		f.track.Finish(l.Group + 1)
-		select { // the answer may come later than all objects
-		case <-f.answered:
-		case <-s.ctx.Done():
-			return nil
-		}
-		s.mu.Lock()
-		delete(s.fetches, id)
-		c := s.calls[id]
-		s.mu.Unlock()
-		if c != nil {
-			c.finish()
-			c.leave()
-			c.forget()
-		}
-		return nil
-	case isViolation(err):
-		return err
-	}
-	f.track.Fail(s.fromWire(err))
-	return u.cutShort(err)
-}
-
-func (u *uniStream) fetchObjects(f *fetching) error {
-	cursor := fetchCursor{Order: moq.Ascending}
-	writers := map[uint64]*moq.SubgroupWriter{}
-	group := uint64(0)
-	finish := func() {
-		for _, w := range writers {
-			_ = w.Finish(true)
-		}
-		clear(writers)
-	}
-	defer finish()
-	for {
-		m, err := cursor.read(u.in, u.s.p)
-		if err != nil {
-			return err
-		}
-		if m.End != fetchIsObject {
-			continue
-		}
-		if m.Group != group {
-			finish()
-			group = m.Group
-		}
-		h := moq.ObjectHeader{ID: m.Object, Priority: 255 - m.Priority, Status: m.Status, Properties: m.Properties}
-		if x, ok := lookup(m.Properties, propTimestamp); ok {
-			h.Timed, h.Timestamp = true, x
-		}
-		w := writers[m.Subgroup]
-		if w == nil {
-			var e *moq.Error
-			w, e = f.track.OpenSubgroup(m.Group, moq.SubgroupHeader{ID: m.Subgroup, Priority: h.Priority, FirstKnown: true}, time.Now())
-			if e != nil {
-				return e
-			}
-			writers[m.Subgroup] = w
-		}
-		if e := w.Begin(h, m.Size, time.Now()); e != nil {
-			return e
-		}
-		if err := readInto(u.in, w); err != nil {
-			return err
-		}
-	}
 }

@@ -63,7 +63,7 @@ var (
 		moq.CodeLagged: requestExcessiveLoad, moq.CodeDuplicate: requestDuplicateSubscription,
 		moq.CodeTooLarge: requestExcessiveLoad, moq.CodeTooMany: requestExcessiveLoad,
 		moq.CodeMalformed: requestMalformedTrack, moq.CodeUnsupported: requestNotSupported,
-		moq.CodeClosed: requestDoesNotExist,
+		moq.CodeClosed: requestDoesNotExist, moq.CodeRange: requestInvalidRange,
 	}
 	doneCodeOf = [...]doneCode{
 		moq.CodeInternal: doneInternalError, moq.CodeCanceled: doneSubscriptionEnded,
@@ -71,7 +71,7 @@ var (
 		moq.CodeOld: doneTooFarBehind, moq.CodeDropped: doneInternalError, moq.CodeReplaced: doneTrackEnded,
 		moq.CodeEvicted: doneTooFarBehind, moq.CodeLagged: doneTooFarBehind, moq.CodeDuplicate: doneInternalError,
 		moq.CodeTooLarge: doneExcessiveLoad, moq.CodeTooMany: doneExcessiveLoad,
-		moq.CodeMalformed: doneMalformedTrack, moq.CodeUnsupported: doneInternalError, moq.CodeClosed: doneTrackEnded,
+		moq.CodeMalformed: doneMalformedTrack, moq.CodeUnsupported: doneInternalError, moq.CodeClosed: doneTrackEnded, moq.CodeRange: doneSubscriptionEnded,
 	}
 	resetCodeOf = [...]resetCode{
 		moq.CodeInternal: resetInternalError, moq.CodeCanceled: resetCancelled, moq.CodeNotFound: resetCancelled,
@@ -79,7 +79,7 @@ var (
 		moq.CodeDropped: resetSessionClosed, moq.CodeReplaced: resetCancelled, moq.CodeEvicted: resetUnknownObjectStatus,
 		moq.CodeLagged: resetTooFarBehind, moq.CodeDuplicate: resetCancelled, moq.CodeTooLarge: resetExcessiveLoad,
 		moq.CodeTooMany: resetExcessiveLoad, moq.CodeMalformed: resetMalformedTrack,
-		moq.CodeUnsupported: resetInternalError, moq.CodeClosed: resetSessionClosed,
+		moq.CodeUnsupported: resetInternalError, moq.CodeClosed: resetSessionClosed, moq.CodeRange: resetCancelled,
 	}
 )
 
@@ -90,13 +90,13 @@ var (
 		requestTimeout: moq.CodeTimeout, requestNotSupported: moq.CodeUnsupported,
 		requestMalformedAuthToken: moq.CodeUnauthorized, requestExpiredAuthToken: moq.CodeUnauthorized,
 		requestGoingAway: moq.CodeDropped, requestExcessiveLoad: moq.CodeTooMany,
-		requestDoesNotExist: moq.CodeNotFound, requestInvalidRange: moq.CodeNotFound,
+		requestDoesNotExist: moq.CodeNotFound, requestInvalidRange: moq.CodeRange,
 		requestMalformedTrack: moq.CodeMalformed, requestDuplicateSubscription: moq.CodeDuplicate,
 		requestUninterested: moq.CodeCanceled, requestPrefixOverlap: moq.CodeDuplicate,
 		requestNamespaceTooLarge: moq.CodeTooLarge, requestInvalidJoiningRequestID: moq.CodeNotFound,
 		requestUnsupportedExtension: moq.CodeUnsupported, requestRedirect: moq.CodeNotFound,
 		requestConflictingFilters: moq.CodeUnsupported, requestInvalidFilter: moq.CodeUnsupported,
-		requestNoObjects: moq.CodeNotFound, requestUnknownStatusInRange: moq.CodeEvicted,
+		requestNoObjects: moq.CodeRange, requestUnknownStatusInRange: moq.CodeEvicted,
 	}
 	doneMeanings = [doneCodes]moq.Code{
 		doneInternalError: moq.CodeInternal, doneUnauthorized: moq.CodeUnauthorized, doneTrackEnded: moq.CodeClosed,

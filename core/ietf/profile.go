@@ -72,6 +72,8 @@ type Profile struct {
 	MissingObjects   bool   // the status "does not exist"
 	StatusProperties bool   // objects of any status may have properties, except missing ones
 	FetchFlags       bool   // fetch objects begin with flags; otherwise every field is there
+	EmptyFetch       bool   // a fetch without objects is answered by an empty stream; otherwise it is refused
+	WholeGroups      bool   // the end of a fetch is that of the group where it has all of it
 	FetchDeltas      bool   // … and their ids are relative to the object before
 	TimedOutRange    bool   // … and there is the marker of a range that took too long
 	Padding          bool   // padding streams and datagrams
@@ -117,6 +119,7 @@ var Profiles = []*Profile{
 		MultiSubscription: true,
 
 		FetchFlags:  true,
+		EmptyFetch:  true,
 		FetchDeltas: true,
 		Padding:     true,
 		StreamCount: 1<<62 - 1,
@@ -155,6 +158,7 @@ var Profiles = []*Profile{
 		ReservedNamespaces: true,
 
 		FetchFlags:  true,
+		EmptyFetch:  true,
 		FetchDeltas: true,
 		Padding:     true,
 		StreamCount: 1<<62 - 1,
@@ -193,6 +197,8 @@ var Profiles = []*Profile{
 		EchoTracks:  true,
 
 		FetchFlags:  true,
+		EmptyFetch:  true,
+		WholeGroups: true,
 		StreamCount: 1<<62 - 1,
 
 		SubgroupTypes: types(0x10, 0x15, 0x18, 0x1d, 0x30, 0x35, 0x38, 0x3d),
@@ -226,6 +232,7 @@ var Profiles = []*Profile{
 		JoinLargest: true,
 		EchoTracks:  true,
 
+		WholeGroups:      true,
 		MissingObjects:   true,
 		StatusProperties: true,
 		StreamCount:      1<<62 - 1,
@@ -267,6 +274,7 @@ var Profiles = []*Profile{
 		MultiSubscription: true,
 
 		FetchFlags:    true,
+		EmptyFetch:    true,
 		FetchDeltas:   true,
 		TimedOutRange: true,
 		Padding:       true,

@@ -52,6 +52,7 @@ type session struct {
 	served     map[uint64]*serving        // subscriptions of the peer by request id
 	subscribed chan struct{}              // closed when served grows
 	fetches    map[uint64]*fetching       // fetches of ours by request id
+	fetchSlots chan struct{}              // taken by each fetch of ours
 	wanted     []*incoming
 	requesting bool
 	imports    map[moq.Path]entry
@@ -70,6 +71,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		byTrack: map[*moq.Track]*incoming{}, aliases: map[uint64]*incoming{},
 		parked: map[uint64][]chan struct{}{}, served: map[uint64]*serving{}, fetches: map[uint64]*fetching{},
 		imports: map[moq.Path]entry{}, offers: map[moq.Path]*offer{}, answered: make(chan struct{}),
+		fetchSlots: make(chan struct{}, cfg.Limits.Fetches),
 	}
 	if role == dialect.Server {
 		s.nextID = 1

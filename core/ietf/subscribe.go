@@ -11,6 +11,7 @@ import (
 // A serving is a subscription of the peer.
 type serving struct {
 	c     *call
+	name  moq.FullTrackName
 	eg    *dialect.Outgoing
 	alias uint64
 	sub   moq.Subscription
@@ -30,6 +31,7 @@ type serving struct {
 func (c *call) subscribe(m *subscribe) error {
 	s := c.s
 	v := c.serving
+	v.name = m.Name
 	defer func() {
 		v.settle()
 		s.mu.Lock()

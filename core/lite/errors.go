@@ -13,7 +13,7 @@ var wireCodes = [...]quic.ErrorCode{
 	moq.CodeDropped: CodeDropped, moq.CodeReplaced: CodeDropped, moq.CodeEvicted: CodeEvicted,
 	moq.CodeLagged: CodeLagged, moq.CodeDuplicate: CodeDuplicate, moq.CodeTooLarge: CodeFrameTooLarge,
 	moq.CodeTooMany: CodeBounds, moq.CodeMalformed: CodeProtocolViolation,
-	moq.CodeUnsupported: CodeUnsupported, moq.CodeClosed: CodeClosed,
+	moq.CodeUnsupported: CodeUnsupported, moq.CodeClosed: CodeClosed, moq.CodeRange: CodeNotFound,
 }
 
 // codeOf returns the code with which a stream or session is ended for err.

@@ -3,6 +3,7 @@ package lite
 import (
 	"context"
 	"io"
+	"math"
 	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
@@ -53,8 +54,10 @@ func (r *request) sendObjects(ctx context.Context, reader *moq.ObjectReader) err
 			return nil
 		case err != nil:
 			return err
-		case f.Object == nil:
+		case f.Object == nil && f.Absent:
 			continue
+		case f.Object == nil:
+			return moq.Errorf(moq.CodeNotFound, "a part of group %d is not known", f.Group)
 		}
 		info, _ := reader.Track().Info()
 		x := proj.Object(&f.Object.ObjectHeader, &info, f.Object.Arrived, n)
@@ -69,7 +72,7 @@ func (r *request) sendObjects(ctx context.Context, reader *moq.ObjectReader) err
 	}
 }
 
-// Fetch implements route.Source: it asks the peer for one group.
+// Fetch implements route.Source.
 func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectReader, error) {
 	rel, ok := s.home.Relative(req.Name.Path)
 	path, plain := s.path(rel)
@@ -78,14 +81,40 @@ func (s *session) Fetch(ctx context.Context, req moq.FetchRequest) (*moq.ObjectR
 		return nil, moq.Errorf(moq.CodeNotFound, "%q is no name of this session", req.Name)
 	case !s.p.Fetch:
 		return nil, moq.Errorf(moq.CodeUnsupported, "%s has no FETCH", s.p.Token)
-	case req.Start.Group != req.End.Group:
-		return nil, moq.Errorf(moq.CodeUnsupported, "moq-lite fetches one group at a time")
 	}
-	t := moq.NewTrack(req.Name, s.cfg.Limits.Cache, nil)
 	info, err := s.TrackInfo(ctx, req.Name)
 	if err != nil {
 		return nil, err
 	}
+	if req.Start.Group == req.End.Group {
+		return s.fetchGroup(path, req, info)
+	}
+	if n := req.End.Group - req.Start.Group; n >= maxGroups {
+		return nil, moq.Errorf(moq.CodeTooMany, "a fetch of more than %d groups", maxGroups)
+	}
+	t := moq.NewTrack(req.Name, s.cfg.Limits.Cache, nil)
+	t.SetInfo(info)
+	t.Reach(req.End)
+	r := t.Read(req.Start, req.End, nil)
+	r.Fill(func(_ context.Context, start, end moq.Location) (*moq.ObjectReader, error) {
+		part := req
+		part.Start, part.End = start, moq.Location{Group: start.Group, Object: math.MaxUint64}
+		if start.Group == end.Group {
+			part.End = end
+		}
+		return s.fetchGroup(path, part, info)
+	}, req.FillBy)
+	return r, nil
+}
+
+// maxGroups is how many groups a fetch may have: the peer is asked for one
+// after the other.
+const maxGroups = 64
+
+// fetchGroup asks the peer for one group, or a part of it.
+func (s *session) fetchGroup(path string, req moq.FetchRequest, info moq.TrackInfo) (*moq.ObjectReader, error) {
+	t := moq.NewTrack(req.Name, s.cfg.Limits.Cache, nil)
+	t.Certain()
 	t.SetInfo(info)
 	w, e := t.OpenGroup(req.Start.Group, time.Now())
 	if e != nil {

@@ -23,6 +23,7 @@ const (
 	CodeMalformed                // the peer broke the rules
 	CodeUnsupported              // the dialect or the peer cannot do it
 	CodeClosed                   // the session or the track has ended
+	CodeRange                    // nothing of the range exists
 )
 
 var codeText = [...]string{
@@ -31,7 +32,7 @@ var codeText = [...]string{
 	CodeDropped: "publisher vanished", CodeReplaced: "replaced by another publisher",
 	CodeEvicted: "evicted from the cache", CodeLagged: "reader too slow", CodeDuplicate: "duplicate",
 	CodeTooLarge: "too large", CodeTooMany: "too many", CodeMalformed: "malformed",
-	CodeUnsupported: "unsupported", CodeClosed: "closed",
+	CodeUnsupported: "unsupported", CodeClosed: "closed", CodeRange: "no such range",
 }
 
 func (c Code) String() string {
@@ -96,4 +97,5 @@ var (
 	ErrMalformed    = &Error{Code: CodeMalformed}
 	ErrUnsupported  = &Error{Code: CodeUnsupported}
 	ErrClosed       = &Error{Code: CodeClosed}
+	ErrRange        = &Error{Code: CodeRange}
 )

@@ -3,6 +3,7 @@ package moq
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // A FetchRequest asks for objects of the past.
@@ -11,6 +12,11 @@ type FetchRequest struct {
 	// Start and End are the first and the last location wanted.
 	Start, End Location
 	Priority   uint8 // 255 first
+	// Past ends the range at the largest object there is now.
+	Past bool
+	// FillBy is when nobody is asked any more for what the cache lacks: what
+	// is unknown then stays so. The zero time never comes.
+	FillBy time.Time
 }
 
 // GroupFetch returns the request for one whole group.
@@ -43,6 +49,10 @@ type ObjectReader struct {
 	end   Location
 	over  bool // pos is past the last location there can be
 	close func()
+
+	ask    Filler
+	fillBy time.Time
+	from   *ObjectReader // what ask has returned
 }
 
 // Read returns a reader of the range from start to end, both included. close,
@@ -77,8 +87,18 @@ func (t *Track) Has(group uint64) bool {
 // Track returns the track that is read.
 func (r *ObjectReader) Track() *Track { return r.track }
 
+// End returns the last location that the reader reads.
+func (r *ObjectReader) End() Location { return r.end }
+
+// OnClose sets what Close calls.
+func (r *ObjectReader) OnClose(f func()) { r.close = f }
+
 // Close releases the reader.
 func (r *ObjectReader) Close() {
+	if r.from != nil {
+		r.from.Close()
+		r.from = nil
+	}
 	if r.close != nil {
 		r.close()
 	}
@@ -90,10 +110,20 @@ func (r *ObjectReader) Close() {
 // cut short.
 func (r *ObjectReader) Next(ctx context.Context) (Found, error) {
 	for {
+		if r.from != nil {
+			if f, ok, err := r.filled(ctx); ok || err != nil {
+				return f, err
+			}
+		}
 		r.track.mu.Lock()
 		f, ok, err := r.look()
 		changed := r.track.wait()
 		r.track.mu.Unlock()
+		if ok && err == nil && f.Object == nil && !f.Absent && r.ask != nil {
+			if r.asked(ctx, f) {
+				continue
+			}
+		}
 		if ok || err != nil {
 			return f, err
 		}
@@ -128,6 +158,9 @@ func (r *ObjectReader) look() (f Found, ok bool, err error) {
 			return r.skip(last, true), true, nil
 		}
 		f, wait, err := g.first(r.pos.Object, last.Object)
+		if hole, ok := r.hole(f, last, wait && !t.finished || err != nil && r.ask == nil); ok {
+			return hole, true, nil
+		}
 		switch {
 		case err != nil:
 			return Found{}, false, err
@@ -143,26 +176,74 @@ func (r *ObjectReader) look() (f Found, ok bool, err error) {
 	}
 }
 
+// hole returns the next part of the group that nothing is known of: before the
+// object f, or before the end where there is none. unsure says that it is not
+// known yet what is next. track.mu is held.
+func (r *ObjectReader) hole(f Found, last Location, unsure bool) (Found, bool) {
+	end := last
+	if f.Object != nil {
+		if f.Object.ID == r.pos.Object || f.Object.follows(r.pos.Object) {
+			return Found{}, false
+		}
+		end = Location{r.pos.Group, f.Object.ID - 1}
+	}
+	if unsure {
+		return Found{}, false
+	}
+	if !r.track.certain {
+		if !r.group.unknown(r.pos.Object, end.Object) {
+			return Found{}, false
+		}
+		return r.skip(end, false), true
+	}
+	u, ok := r.track.doubt(r.pos, end)
+	if !ok {
+		return Found{}, false
+	}
+	r.pos = u.start
+	return r.skip(u.end, false), true
+}
+
+// unknown reports whether there may be objects from id a to b, none of which
+// is in the log: they came before the subscription, or a stream was cut.
+func (g *Group) unknown(a, b uint64) bool {
+	for _, sg := range g.subgroups {
+		before := !sg.FirstKnown && (len(sg.objects) == 0 || sg.objects[0].ID > a)
+		o := sg.last()
+		after := sg.state == reset && (o == nil || o.ID < b || o.ID == b && o.have < o.size)
+		if before || after {
+			return true
+		}
+	}
+	return false
+}
+
 // pass moves behind l.
 func (r *ObjectReader) pass(l Location) {
-	switch {
-	case l.Object+1 != 0:
-		r.pos = Location{l.Group, l.Object + 1}
-	case l.Group+1 != 0:
-		r.pos = Location{Group: l.Group + 1}
-	default:
-		r.over = true
+	if l.Object+1 == 0 || l.Group > r.pos.Group {
+		r.track.progressed()
 	}
+	if l.Object+1 != 0 {
+		r.pos = Location{l.Group, l.Object + 1}
+		return
+	}
+	if l.Group+1 == 0 {
+		r.over = true
+		return
+	}
+	r.pos = Location{Group: l.Group + 1}
 }
 
 // gap is look for a group that is not there; it belongs at i.
 func (r *ObjectReader) gap(i int) (f Found, ok bool, err error) {
 	t := r.track
+	end := r.end
 	switch {
 	case i < len(t.groups) && t.groups[i].Sequence <= r.end.Group:
-		return r.skip(Location{t.groups[i].Sequence - 1, 1<<64 - 1}, false), true, nil
-	case i < len(t.groups):
-		return r.skip(r.end, false), true, nil
+		end = Location{t.groups[i].Sequence - 1, 1<<64 - 1}
+		return r.piece(end), true, nil
+	case i < len(t.groups), t.any && r.pos.Compare(t.largest) <= 0:
+		return r.piece(end), true, nil
 	case t.err != nil:
 		return f, false, t.err
 	case t.finished:

@@ -132,7 +132,7 @@ func TestErrors(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.NotErrorIs(t, err, ErrTimeout)
 	require.EqualError(t, err, "outer: moq: not found: no such thing (the peer's code 13): unexpected EOF")
-	for c := CodeInternal; c <= CodeClosed; c++ {
+	for c := CodeInternal; c <= CodeRange; c++ {
 		require.NotEmpty(t, c.String())
 		require.NotContains(t, c.String(), "code ")
 	}

@@ -17,6 +17,14 @@ func (l Location) Compare(m Location) int {
 	return cmp.Compare(l.Object, m.Object)
 }
 
+// Next returns the location after l; there is none after the last.
+func (l Location) Next() Location {
+	if l.Object+1 == 0 {
+		return l.nextGroup()
+	}
+	return Location{l.Group, l.Object + 1}
+}
+
 // Status is the status of an object (moq-transport).
 type Status uint8
 

@@ -63,11 +63,11 @@ func (r *TrackReader) pin() {
 	case !t.any:
 		return // streams may overtake each other: the first arrival is no start
 	case r.sub.From == FromNext:
-		r.start = Location{Group: t.largest.Group}.next()
+		r.start = t.largest.nextGroup()
 	case r.sub.From == FromLargest:
 		r.start = Location{t.largest.Group, t.largest.Object + 1}
 		if r.start.Object == 0 {
-			r.start = Location{Group: t.largest.Group}.next()
+			r.start = t.largest.nextGroup()
 		}
 	default:
 		r.start = Location{Group: t.largest.Group}
@@ -75,8 +75,8 @@ func (r *TrackReader) pin() {
 	r.first, r.pinned = r.start, true
 }
 
-// next returns the start of the next group; there is none after the last.
-func (l Location) next() Location {
+// nextGroup returns the start of the next group; there is none after the last.
+func (l Location) nextGroup() Location {
 	if l.Group+1 == 0 {
 		return Location{l.Group, 1<<64 - 1}
 	}

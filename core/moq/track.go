@@ -62,6 +62,8 @@ type Track struct {
 	bytes    int64     // what groups cost together
 	largest  Location
 	any      bool // largest is set
+	certain  bool // what is not here does not exist, but for unknown
+	unknown  []span
 	final    uint64
 	finished bool
 	err      *Error
@@ -321,7 +323,7 @@ func (t *Track) evict(now time.Time) bool {
 	for n < len(t.groups)-1 {
 		g := t.groups[n]
 		room := t.bytes <= t.limits.Bytes && len(t.groups)-n <= t.limits.Groups
-		if room && now.Sub(g.superseded) <= age {
+		if room && (t.certain || now.Sub(g.superseded) <= age) {
 			break
 		}
 		g.evicted, g.squeezed = true, !room

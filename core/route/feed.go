@@ -1,7 +1,6 @@
 package route
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -205,41 +204,4 @@ func (m *Mux) Release(t *moq.Track, s Source) bool {
 	}
 	f.forget(m)
 	return false
-}
-
-// Fetch returns a reader of objects of the past, by a name relative to the
-// view: from the cache, otherwise from the source.
-func (v *View) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader, error) {
-	if err := v.check(OpSubscribe, r.Name.Path); err != nil {
-		return nil, err
-	}
-	r.Name.Path = v.root.Join(r.Name.Path)
-	m := v.mux
-	m.mu.Lock()
-	c := m.lookup(r.Name.Path)
-	var cached *moq.Track
-	var source Source
-	if c != nil {
-		for _, f := range c.feeds[r.Name] {
-			if f.track.Has(r.Start.Group) {
-				cached = f.track
-			}
-		}
-		if p := v.best(c, r.Name.Path); p != nil {
-			source = p.source
-		}
-	}
-	m.mu.Unlock()
-	if source != nil && cached == nil {
-		if t := source.Track(r.Name); t != nil && t.Has(r.Start.Group) {
-			cached = t
-		}
-	}
-	switch {
-	case cached != nil && (source == nil || r.Start.Group == r.End.Group):
-		return cached.Read(r.Start, r.End, nil), nil
-	case source != nil:
-		return source.Fetch(ctx, r)
-	}
-	return nil, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", r.Name.Path)
 }
