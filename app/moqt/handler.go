@@ -129,6 +129,7 @@ func (h *handled) Fetch(ctx context.Context, r FetchRequest) (*ObjectReader, err
 // serveFetch runs a FetchHandler and returns once it has begun to answer.
 func serveFetch(ctx context.Context, f FetchHandler, r FetchRequest, limits CacheLimits) (*ObjectReader, error) {
 	t := moq.NewTrack(r.Name, limits, nil)
+	t.Certain()
 	w := newTrackWriter(context.WithoutCancel(ctx), t, r.Name, false)
 	stop := context.AfterFunc(ctx, func() { w.cancel(context.Cause(ctx)) })
 	go func() {

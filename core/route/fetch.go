@@ -74,5 +74,5 @@ func (v *View) origins(r moq.FetchRequest) (cached *moq.Track, source Source) {
 // part of the range, or that there is nothing of it yet.
 func useful(t *moq.Track, r moq.FetchRequest) bool {
 	l, any := t.Largest()
-	return any && (t.Has(r.Start.Group) || r.Start.Group != r.End.Group || r.Start.Compare(l) > 0)
+	return any && (t.Has(r.Start.Group) || r.Past && (r.Start.Group != r.End.Group || r.Start.Compare(l) > 0))
 }
