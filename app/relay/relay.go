@@ -81,10 +81,10 @@ func (r *Relay) ServeMOQ(w moqt.SetupResponseWriter, req *moqt.SetupRequest) {
 		return // the server has told
 	}
 	r.enter(s)
-	go func() {
+	context.AfterFunc(s.Context(), func() { // no goroutine waits meanwhile
 		_ = s.Wait()
 		r.leave(s)
-	}()
+	})
 }
 
 func (r *Relay) enter(s *moqt.Session) {
