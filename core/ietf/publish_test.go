@@ -16,91 +16,182 @@ import (
 	"github.com/moqtgo/moqt/ports/quic/quictest"
 )
 
-// A publisher that sends PUBLISH: its track is announced, read from the start
-// of the newest group by who comes late, and ends with PUBLISH_DONE.
-func TestPublish(t *testing.T) {
+// A publishing is a puppet that publishes, in a bubble, and what the server
+// makes of it.
+type publishing struct {
+	*quictest.Puppet
+	p       *Profile
+	control *quictest.PuppetStream
+	mux     *route.Mux
+	home    *route.View
+}
+
+func (w *publishing) say(m message) []byte { return m.append(nil, w.p) }
+
+// publish sends a PUBLISH of room/alice's video with the alias 7, and returns
+// the stream of its further messages.
+func (w *publishing) publish() *quictest.PuppetStream {
+	b := w.say(&publish{Name: aliceVideo, TrackAlias: 7, Params: parameters{GroupOrder: some(moq.Ascending), Forward: some(true)}})
+	if w.p.RequestStreams {
+		return w.Open(b)
+	}
+	return w.control.Send(b)
+}
+
+// done sends PUBLISH_DONE for one stream.
+func (w *publishing) done(request *quictest.PuppetStream) {
+	request.Send(w.say(&publishDone{Status: w.p.doneNumber(doneTrackEnded), StreamCount: 1}))
+	if w.p.RequestStreams {
+		request.FIN()
+	}
+}
+
+// group sends group 3: three objects.
+func (w *publishing) group() {
+	header := subgroupHeader{TrackAlias: 7, Group: 3, FirstObject: true, EndOfGroup: true}
+	var ids objectIDs
+	data := header.append(nil, w.p)
+	for id := range uint64(3) {
+		data = appendObject(data, w.p, &header, &ids, &objectHeader{ID: id, Size: 2})
+		data = append(data, 'o', byte('0'+id))
+	}
+	w.OpenUni(data).FIN()
+}
+
+// wantGroup wants group 3.
+func (w *publishing) wantGroup(ctx context.Context, t *testing.T, r *moq.TrackReader) {
+	t.Helper()
+	g, err := r.NextGroup(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, g.Sequence())
+	for id := range byte(3) {
+		f, err := g.ReadFrame(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []byte{'o', '0' + id}, f.Payload)
+	}
+	_, err = g.ReadFrame(ctx)
+	require.ErrorIs(t, err, io.EOF)
+}
+
+var aliceVideo = moq.FullTrackName{Path: "room/alice", Name: "video"}
+
+// forPublishers runs f in a bubble for each draft, and wants the mux to be
+// empty afterwards.
+func forPublishers(t *testing.T, f func(t *testing.T, w *publishing)) {
 	for _, p := range Profiles {
 		t.Run(p.Token, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, server, stop := memnet.Pipe(memnet.Config{Settle: synctest.Wait}, nil)
-				mux := route.NewMux(route.Config{})
-				home := mux.View(route.Scope{})
-				accepted := make(chan dialect.Peer, 1)
+				w := &publishing{Puppet: quictest.NewPuppet(t, client), p: p, mux: route.NewMux(route.Config{})}
+				w.home = w.mux.View(route.Scope{})
+				accepted := make(chan error, 1)
 				go func() {
 					var in *dialect.InBand
 					pd, err := Dialect{}.Open(t.Context(), server, dialect.Row{Token: p.Token}, dialect.Server, &dialect.Config{Import: true}, in)
 					if err == nil {
-						peer, _ := pd.Accept(t.Context(), home)
-						accepted <- peer
+						_, err = pd.Accept(t.Context(), w.home)
 					}
+					accepted <- err
 				}()
-				puppet := quictest.NewPuppet(t, client)
-				say := func(m message) []byte { return m.append(nil, p) }
-				var control *quictest.PuppetStream
 				if p.SetupOnUni {
-					control = puppet.OpenUni(say(&setup{}))
+					w.control = w.OpenUni(w.say(&setup{}))
 				} else {
-					control = puppet.Open(say(&clientSetup{Versions: []uint64{p.Code}, Options: setupOptions{MaxRequestID: 100}}))
+					w.control = w.Open(w.say(&clientSetup{Versions: []uint64{p.Code}, Options: setupOptions{MaxRequestID: 100}}))
 				}
-				<-accepted
-				publish := say(&publish{Name: moq.FullTrackName{Path: "room/alice", Name: "video"}, TrackAlias: 7,
-					Params: parameters{GroupOrder: some(moq.Ascending), Forward: some(true)}})
-				request := control
-				if p.RequestStreams {
-					request = puppet.Open(publish)
-				} else {
-					control.Send(publish)
-				}
+				require.NoError(t, <-accepted)
+				f(t, w)
 				time.Sleep(time.Second)
-				watch, err := home.Watch("", 0, nil)
-				require.NoError(t, err)
-				require.Len(t, watch.Drain(10), 1)
-				watch.Close()
-
-				header := subgroupHeader{TrackAlias: 7, Group: 3, FirstObject: true, EndOfGroup: true}
-				var ids objectIDs
-				data := header.append(nil, p)
-				for id := range uint64(3) {
-					data = appendObject(data, p, &header, &ids, &objectHeader{ID: id, Size: 2})
-					data = append(data, 'o', byte('0'+id))
-				}
-				puppet.OpenUni(data).FIN()
-				time.Sleep(time.Second)
-				r, err := home.Subscribe(moq.FullTrackName{Path: "room/alice", Name: "video"}, moq.Subscription{}, time.Now(), nil)
-				require.NoError(t, err)
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				defer cancel()
-				g, err := r.NextGroup(ctx)
-				require.NoError(t, err)
-				require.EqualValues(t, 3, g.Sequence())
-				for id := range byte(3) {
-					f, err := g.ReadFrame(ctx)
-					require.NoError(t, err)
-					require.Equal(t, []byte{'o', '0' + id}, f.Payload)
-				}
-				_, err = g.ReadFrame(ctx)
-				require.ErrorIs(t, err, io.EOF)
-
-				other, err := home.Subscribe(moq.FullTrackName{Path: "room/alice", Name: "audio"}, moq.Subscription{}, time.Now(), nil)
-				require.NoError(t, err)
-				_, err = other.NextGroup(ctx)
-				require.ErrorIs(t, err, moq.ErrNotFound, "only what was published is there")
-				other.Close()
-
-				request.Send(say(&publishDone{Status: p.doneNumber(doneTrackEnded), StreamCount: 1}))
-				if p.RequestStreams {
-					request.FIN()
-				}
-				_, err = r.NextGroup(ctx)
-				require.ErrorIs(t, err, io.EOF)
-				r.Close()
-				time.Sleep(time.Second)
-				mux.Sweep(time.Now().Add(time.Hour))
-				mux.Sweep(time.Now().Add(2 * time.Hour))
-				require.Equal(t, route.Stats{}, mux.Stats(), "the namespace goes with its last track")
-				puppet.Close(0, "")
+				w.mux.Sweep(time.Now().Add(time.Hour))
+				w.mux.Sweep(time.Now().Add(2 * time.Hour))
+				require.Equal(t, route.Stats{}, w.mux.Stats(), "the namespace goes with its last track")
+				w.Close(0, "")
 				stop()
 			})
 		})
 	}
+}
+
+// A publisher that sends PUBLISH: its track is announced, read from the start
+// of the newest group by who comes late, and ends with PUBLISH_DONE.
+func TestPublish(t *testing.T) {
+	forPublishers(t, func(t *testing.T, w *publishing) {
+		request := w.publish()
+		time.Sleep(time.Second)
+		watch, err := w.home.Watch("", 0, nil)
+		require.NoError(t, err)
+		require.Len(t, watch.Drain(10), 1)
+		watch.Close()
+
+		w.group()
+		time.Sleep(time.Second)
+		r, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		defer r.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		w.wantGroup(ctx, t, r)
+
+		other, err := w.home.Subscribe(moq.FullTrackName{Path: "room/alice", Name: "audio"}, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		_, err = other.NextGroup(ctx)
+		require.ErrorIs(t, err, moq.ErrNotFound, "only what was published is there")
+		other.Close()
+
+		w.done(request)
+		_, err = r.NextGroup(ctx)
+		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
+// A publisher that listens no longer still says PUBLISH_DONE, and one that
+// goes on without a word is withdrawn.
+func TestPublishStopped(t *testing.T) {
+	forPublishers(t, func(t *testing.T, w *publishing) {
+		if !w.p.RequestStreams {
+			return // requests have no streams to stop
+		}
+		request := w.publish()
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		defer r.Close()
+		request.Stop(1)
+		time.Sleep(100 * time.Millisecond)
+		w.group()
+		w.done(request)
+		w.wantGroup(ctx, t, r)
+		_, err = r.NextGroup(ctx)
+		require.ErrorIs(t, err, io.EOF)
+
+		b := w.say(&publish{RequestID: 2, Name: aliceVideo, TrackAlias: 8, Params: parameters{Forward: some(true)}})
+		silent := w.Open(b)
+		time.Sleep(time.Second)
+		again, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		defer again.Close()
+		silent.Stop(1)
+		_, err = again.NextGroup(ctx)
+		require.ErrorIs(t, err, moq.ErrDropped)
+	})
+}
+
+// PUBLISH_DONE overtakes the objects: they still belong to the track.
+func TestPublishDoneFirst(t *testing.T) {
+	forPublishers(t, func(t *testing.T, w *publishing) {
+		request := w.publish()
+		time.Sleep(time.Second)
+		r, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		defer r.Close()
+		w.done(request)
+		time.Sleep(100 * time.Millisecond)
+		w.group()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		w.wantGroup(ctx, t, r)
+		_, err = r.NextGroup(ctx)
+		require.ErrorIs(t, err, io.EOF)
+	})
 }

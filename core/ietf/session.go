@@ -294,11 +294,18 @@ func (c *call) serve(m message) {
 	s := c.s
 	if c.st != nil {
 		// STOP_SENDING withdraws a request even where the peer goes on.
-		defer context.AfterFunc(c.st.Context(), func() {
+		withdrawn := func() {
 			if !c.finished.Load() {
 				c.aborted.Store(true)
 				c.leave()
 				c.st.CancelRead(s.reset(moq.ErrCanceled))
+			}
+		}
+		defer context.AfterFunc(c.st.Context(), func() {
+			if c.kind == kindPublish { // its PUBLISH_DONE may be on the way
+				time.AfterFunc(s.cfg.Limits.ParkTime, withdrawn)
+			} else {
+				withdrawn()
 			}
 		})()
 	}
