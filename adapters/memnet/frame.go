@@ -19,6 +19,7 @@ const (
 	maxUniFrame
 	helloFrame    // the client's first flight
 	welcomeFrame  // the server's answer
+	retryFrame    // or: again, with proof of the address
 	finishedFrame // the client has confirmed
 	refuseFrame   // the server's handshake has failed
 	closeFrame
@@ -28,7 +29,7 @@ const (
 
 func (k frameKind) String() string {
 	return [...]string{"data", "reset", "stop", "datagram", "max_data", "max_stream_data", "max_streams_bidi",
-		"max_streams_uni", "hello", "welcome", "finished", "refuse", "close", "request", "response"}[k]
+		"max_streams_uni", "hello", "welcome", "retry", "finished", "refuse", "close", "request", "response"}[k]
 }
 
 // A frame is what is handed over at once.
@@ -81,6 +82,8 @@ func (c *conn) receive(f *frame) {
 		c.raise(uni, f.limit)
 	case helloFrame:
 		c.receiveHello(f.hello)
+	case retryFrame:
+		c.wantControl(frame{kind: helloFrame, stream: -1, hello: f.hello})
 	case welcomeFrame:
 		c.receiveWelcome(f.hello)
 	case finishedFrame:

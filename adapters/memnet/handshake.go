@@ -27,6 +27,7 @@ const backlog = 128
 type hello struct {
 	protocols  []string
 	parameters parameters
+	validated  bool // it answers a Retry
 }
 
 // parameters are the transport parameters of one side.
@@ -80,6 +81,12 @@ func (c *conn) receiveHello(h *hello) {
 	l := c.node.listeners[c.local.Port]
 	if l == nil {
 		c.end(&quic.ConnError{Err: errNoListener}) // silence, as from UDP
+		return
+	}
+	if f := l.conf.VerifySourceAddress; f != nil && !h.validated && f(c.remote) {
+		again := *h
+		again.validated = true
+		c.wantControl(frame{kind: retryFrame, stream: -1, hello: &again})
 		return
 	}
 	c.configure(&l.conf)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moqtgo/moqt/ports/quic"
+	"github.com/moqtgo/moqt/ports/quic/quictest"
 )
 
 func roundTrip(t testing.TB, client, server quic.Connection) {
@@ -34,6 +35,35 @@ func roundTrip(t testing.TB, client, server quic.Connection) {
 	require.NoError(t, r.Close())
 	_, err = io.ReadAll(s)
 	require.NoError(t, err)
+}
+
+func TestListener(t *testing.T) {
+	quictest.TestListener(t, quictest.ListenerConfig{
+		MakeListener: func(t testing.TB, conf *quic.Config) (quic.Listener, func(context.Context) (quic.Connection, error), func()) {
+			ln, err := Listen("127.0.0.1:0", serverConf(alpn), conf)
+			require.NoError(t, err)
+			var mu sync.Mutex
+			var dialed []quic.Connection
+			dial := func(ctx context.Context) (quic.Connection, error) {
+				c, err := Dial(ctx, ln.Addr().String(), clientConf(alpn), nil)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					dialed = append(dialed, c)
+				}
+				return c, err
+			}
+			return ln, dial, func() {
+				_ = ln.Close()
+				mu.Lock()
+				defer mu.Unlock()
+				for _, c := range dialed {
+					_ = c.CloseWithError(0, "")
+				}
+				listenAgain(t, ln.Addr().String())
+			}
+		},
+	})
 }
 
 func TestListenerCloseKeepsConnections(t *testing.T) {

@@ -69,7 +69,7 @@ func (s *Socket) adopt(c *quicgo.Conn) *Conn {
 }
 
 // Listen accepts connections on the socket. There can be one listener at a
-// time.
+// time. It must not be called while another goroutine does.
 func (s *Socket) Listen(tlsConf *tls.Config, conf *quic.Config) (quic.Listener, error) {
 	tlsConf, err := serverTLS(tlsConf)
 	if err != nil {
@@ -79,6 +79,9 @@ func (s *Socket) Listen(tlsConf *tls.Config, conf *quic.Config) (quic.Listener, 
 		return nil, net.ErrClosed
 	}
 	c := quicConfig(conf, tlsConf.NextProtos)
+	if conf != nil {
+		s.transport.VerifySourceAddress = conf.VerifySourceAddress
+	}
 	var ln acceptor
 	if c.Allow0RTT {
 		ln, err = s.transport.ListenEarly(tlsConf, c)

@@ -1,6 +1,9 @@
 package quic
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // Config are the limits of a transport. The zero value is what a media relay
 // wants; a field left zero takes the default that it names.
@@ -8,6 +11,11 @@ type Config struct {
 	// Allow0RTT accepts early data as a server. Off by default: early data
 	// can be replayed.
 	Allow0RTT bool
+	// VerifySourceAddress is asked, as a server, about every attempt to connect
+	// from an address that may be forged: true makes the client show first that
+	// it receives what is sent there, with a Retry, which costs it a round trip
+	// and us no memory. It must not block. nil is never.
+	VerifySourceAddress func(net.Addr) bool
 	// EnableDatagrams negotiates RFC 9221 datagrams.
 	EnableDatagrams bool
 	// HandshakeIdleTimeout ends a handshake that makes no progress: 5 s.

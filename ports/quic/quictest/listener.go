@@ -3,6 +3,9 @@ package quictest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -21,15 +24,17 @@ type ListenerConfig struct {
 
 // A listenerCheck is one subtest.
 type listenerCheck struct {
-	name string
-	run  func(*pipe, quic.Listener, func(context.Context) (quic.Connection, error))
+	name   string
+	run    func(*pipe, quic.Listener, func(context.Context) (quic.Connection, error))
+	verify bool // addresses
 }
 
 var listenerChecks = []listenerCheck{
-	{"accept honours its context", listenerContext},
-	{"accept brings what was dialled", listenerAccept},
-	{"close ends accept", listenerClose},
-	{"accepted connections live on", listenerOutlived},
+	{name: "accept honours its context", run: listenerContext},
+	{name: "accept brings what was dialled", run: listenerAccept},
+	{name: "close ends accept", run: listenerClose},
+	{name: "accepted connections live on", run: listenerOutlived},
+	{name: "addresses are verified where that is wanted", run: listenerAccept, verify: true},
 }
 
 // TestListener is the contract of quic.Listener.
@@ -51,9 +56,17 @@ func TestListener(t *testing.T, c ListenerConfig) {
 }
 
 func (c ListenerConfig) try(t testing.TB, ck listenerCheck) error {
-	l, dial, stop := c.MakeListener(t, &quic.Config{})
+	var asked atomic.Int64
+	l, dial, stop := c.MakeListener(t, &quic.Config{VerifySourceAddress: func(net.Addr) bool {
+		asked.Add(1)
+		return ck.verify
+	}})
 	p := newPipe(Config{Bubble: c.Bubble}, t, nil, nil, stop)
-	return p.run(func() { ck.run(p, l, dial) })
+	err := p.run(func() { ck.run(p, l, dial) })
+	if err == nil && ck.verify && asked.Load() < 3 { // a client may need several packets to ask
+		err = fmt.Errorf("VerifySourceAddress was asked %d times for 3 connections", asked.Load())
+	}
+	return err
 }
 
 func listenerContext(p *pipe, l quic.Listener, _ func(context.Context) (quic.Connection, error)) {

@@ -118,6 +118,7 @@ func TestListenerChecks(t *testing.T) {
 					return l.Close()
 				}}
 		}},
+		"no address is verified": {"addresses are verified where that is wanted", nil},
 	} {
 		i := slices.IndexFunc(listenerChecks, func(ck listenerCheck) bool { return ck.name == test.red })
 		if i < 0 {
@@ -128,6 +129,10 @@ func TestListenerChecks(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := ListenerConfig{Bubble: true, MakeListener: func(t testing.TB, conf *quic.Config) (quic.Listener, func(context.Context) (quic.Connection, error), func()) {
 					net := memnet.New(memnet.Config{Settle: synctest.Wait})
+					if test.wrap == nil {
+						conf = nil
+						test.wrap = func(l quic.Listener) quic.Listener { return l }
+					}
 					l, err := net.Node("server").Listen(":1", nil, conf)
 					if err != nil {
 						t.Fatal(err)
