@@ -117,7 +117,7 @@ func (p *produced) Fetch(ctx context.Context, r FetchRequest) (*ObjectReader, er
 	r.Name.Path = ""
 	switch {
 	case p.FetchHandler != nil:
-		return serveFetch(ctx, p.FetchHandler, r, p.Cache)
+		return serveFetch(ctx, p.FetchHandler, r, p.Cache, nil)
 	case t != nil && r.Start.Group != r.End.Group:
 		return t.Read(r.Start, r.End, nil), nil
 	}

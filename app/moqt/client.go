@@ -82,6 +82,9 @@ func SameHost(from, to *url.URL) error {
 func (c *Client) open(ctx context.Context, u *url.URL, mux *TrackMux, onGoaway func(string, time.Duration)) (*session.Session, error) {
 	conf := c.Config.core()
 	conf.Host, conf.OnGoaway = u.Host, onGoaway
+	conf.OnPanic = func(v any, stack []byte) {
+		orSilent(c.Logger).Error("panic", "value", v, "stack", string(stack))
+	}
 	conn, err := c.connect(ctx, u, conf)
 	if err != nil {
 		return nil, err

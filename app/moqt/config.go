@@ -2,6 +2,7 @@ package moqt
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/moqtgo/moqt/core/dialect"
@@ -27,8 +28,19 @@ type Config struct {
 	// Hop is the id that is put into announcements instead of the TrackMux's.
 	Hop uint64
 	// MaxPending is how many connections of a Server may be in their set-up
-	// at once; further ones are closed: 1024.
-	MaxPending int
+	// at once; further ones are closed: 1024. MaxPendingPerHost is how many of
+	// them one IPv4 address or IPv6 /64 may have: 128. Negative: any number,
+	// here and below.
+	MaxPending, MaxPendingPerHost int
+	// MaxConns is how many connections a Server may have at once: 16,384.
+	// MaxConnsPerHost is how many of them one host may have: 1024. A loopback
+	// address, which may be a proxy, is limited only where that is set.
+	MaxConns, MaxConnsPerHost int
+	// AttemptRate is how many attempts to connect a second are taken at their
+	// word; beyond, and while half of MaxPending is in use, the client has to
+	// verify its address: 200. It counts where QUICConfig.VerifySourceAddress
+	// is nil.
+	AttemptRate int
 	// OnGoaway is called, in a goroutine of its own, when the peer asks to
 	// move to uri ("" for anywhere) within timeout (0: unknown). A Client
 	// follows by itself, see Client.Redirect.
@@ -54,11 +66,30 @@ func (c *Config) setupTimeout() time.Duration {
 	return c.SetupTimeout
 }
 
-func (c *Config) maxPending() int {
-	if c == nil || c.MaxPending <= 0 {
-		return 1024
+func (c *Config) maxPending() int  { return orInt(c.orZero().MaxPending, 1024) }
+func (c *Config) maxConns() int    { return orInt(c.orZero().MaxConns, 16<<10) }
+func (c *Config) attemptRate() int { return orInt(c.orZero().AttemptRate, 200) }
+
+func (c *Config) maxPendingPerHost(host string) int {
+	return perHost(c.orZero().MaxPendingPerHost, host, 128)
+}
+
+func (c *Config) maxConnsPerHost(host string) int {
+	return perHost(c.orZero().MaxConnsPerHost, host, 1024)
+}
+
+func perHost(n int, host string, otherwise int) int {
+	if ip, err := netip.ParseAddr(host); n == 0 && err == nil && ip.IsLoopback() {
+		return -1
 	}
-	return c.MaxPending
+	return orInt(n, otherwise)
+}
+
+func orInt(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
 }
 
 // core returns the settings as the core has them.

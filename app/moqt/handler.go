@@ -3,6 +3,8 @@ package moqt
 import (
 	"context"
 	"io"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -90,7 +92,10 @@ func (h *handled) name(n FullTrackName) FullTrackName {
 
 func (h *handled) serve(w *TrackWriter) {
 	timer := time.AfterFunc(acceptAfter, w.accept)
-	h.handler.ServeTrack(w)
+	func() {
+		defer w.survive(h.mux.log)
+		h.handler.ServeTrack(w)
+	}()
 	timer.Stop()
 	t := w.w.Track()
 	h.mu.Lock()
@@ -103,6 +108,20 @@ func (h *handled) serve(w *TrackWriter) {
 		t.Finish(0)
 	}
 	w.cancel(moq.ErrClosed)
+}
+
+// survive is deferred around a handler: its panic ends its track, and nothing
+// else.
+func (w *TrackWriter) survive(log *slog.Logger) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if log == nil {
+		log = slog.Default()
+	}
+	log.Error("panic in a track's handler", "track", w.Name().String(), "value", v, "stack", string(debug.Stack()))
+	w.CloseWithError(moq.Errorf(moq.CodeInternal, "internal error"))
 }
 
 // Drop implements route.Source.
@@ -123,20 +142,22 @@ func (h *handled) Fetch(ctx context.Context, r FetchRequest) (*ObjectReader, err
 		return nil, moq.Errorf(moq.CodeNotFound, "%q is not in the cache", r.Name)
 	}
 	r.Name = h.name(r.Name)
-	return serveFetch(ctx, f, r, h.mux.cache)
+	return serveFetch(ctx, f, r, h.mux.cache, h.mux.log)
 }
 
 // serveFetch runs a FetchHandler and returns once it has begun to answer.
-func serveFetch(ctx context.Context, f FetchHandler, r FetchRequest, limits CacheLimits) (*ObjectReader, error) {
+func serveFetch(ctx context.Context, f FetchHandler, r FetchRequest, limits CacheLimits, log *slog.Logger) (*ObjectReader, error) {
 	t := moq.NewTrack(r.Name, limits, nil)
 	t.Certain()
 	w := newTrackWriter(context.WithoutCancel(ctx), t, r.Name, false)
 	stop := context.AfterFunc(ctx, func() { w.cancel(context.Cause(ctx)) })
 	go func() {
-		err := f.ServeFetch(w, r)
-		if err != nil {
-			t.Fail(asError(err))
-		}
+		func() {
+			defer w.survive(log)
+			if err := f.ServeFetch(w, r); err != nil {
+				t.Fail(asError(err))
+			}
+		}()
 		w.accept()
 		t.Finish(0)
 		w.cancel(moq.ErrClosed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"log/slog"
 	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
@@ -30,6 +31,9 @@ type TrackMuxConfig struct {
 	MaxHops int
 	// Cache bounds each track.
 	Cache CacheLimits
+	// Logger is told of handlers that panic; nil is slog.Default(). Their track
+	// ends with CodeInternal; the process lives on.
+	Logger *slog.Logger
 }
 
 // A TrackMux connects publishers, in this process and at the other end of
@@ -41,6 +45,7 @@ type TrackMux struct {
 	allow func(Op, Path) error // nil: everything
 	view  *route.View          // all of the above
 	cache CacheLimits
+	log   *slog.Logger
 }
 
 // NewTrackMux returns an empty TrackMux.
@@ -55,11 +60,15 @@ func NewTrackMux(conf *TrackMuxConfig) *TrackMux {
 	m := session.NewMux(route.Config{
 		Hop: c.Hop, Linger: c.Linger, Patience: c.Patience, Idle: c.Idle, MaxHops: c.MaxHops, Cache: c.Cache,
 	})
-	return scoped(m, "", nil, c.Cache)
+	return (&TrackMux{mux: m, cache: c.Cache, log: c.Logger}).scoped("", nil)
 }
 
-func scoped(m *route.Mux, root Path, allow func(Op, Path) error, cache CacheLimits) *TrackMux {
-	return &TrackMux{mux: m, root: root, allow: allow, cache: cache, view: m.View(route.Scope{Root: root, Allow: allow})}
+// scoped returns m below another root, and with another allow.
+func (m *TrackMux) scoped(root Path, allow func(Op, Path) error) *TrackMux {
+	return &TrackMux{
+		mux: m.mux, root: root, allow: allow, cache: m.cache, log: m.log,
+		view: m.mux.View(route.Scope{Root: root, Allow: allow}),
+	}
 }
 
 func randomHop() uint64 {
@@ -90,7 +99,7 @@ func (m *TrackMux) At(root Path) *TrackMux {
 	if allow != nil {
 		allow = func(op Op, path Path) error { return m.allow(op, root.Join(path)) }
 	}
-	return scoped(m.mux, m.root.Join(root), allow, m.cache)
+	return m.scoped(m.root.Join(root), allow)
 }
 
 // With returns m restricted to what allow has no error for. It is asked before
@@ -106,7 +115,7 @@ func (m *TrackMux) With(allow func(op Op, path Path) error) *TrackMux {
 		}
 		return allow(op, path)
 	}
-	return scoped(m.mux, m.root, both, m.cache)
+	return m.scoped(m.root, both)
 }
 
 // Root returns the path that m is below.

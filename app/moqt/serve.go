@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
@@ -24,12 +25,9 @@ func (s *Server) ServeQUICConn(conn quic.Connection) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	if !s.enter(&conn) {
+	if err := s.enter(&conn); err != nil {
 		_ = conn.CloseWithError(SessionInternal, "the server is closing or overloaded")
-		if s.isClosed() {
-			return ErrServerClosed
-		}
-		return moq.Errorf(moq.CodeTooMany, "more than %d connections in their set-up", s.Config.maxPending())
+		return err
 	}
 	defer s.leave(&conn)
 	sess, err := s.serve(conn)
@@ -42,7 +40,7 @@ func (s *Server) ServeQUICConn(conn quic.Connection) error {
 // serve serves a connection that has entered: HTTP/3 until it ends, otherwise
 // until the SetupHandler has returned. It returns the session of the latter.
 func (s *Server) serve(conn quic.Connection) (*Session, error) {
-	settle := sync.OnceFunc(s.settle)
+	settle := sync.OnceFunc(func() { s.gate.settle(conn.State().RemoteAddr) })
 	defer settle()
 	ctx, cancel := context.WithTimeoutCause(conn.Context(), s.Config.setupTimeout(), moq.Errorf(moq.CodeTimeout, "no handshake in time"))
 	defer cancel()
@@ -53,7 +51,12 @@ func (s *Server) serve(conn quic.Connection) (*Session, error) {
 	}
 	if conn.State().Protocol == protoH3 {
 		h := s.httpHandler()
+		silent := time.AfterFunc(s.Config.setupTimeout(), func() {
+			_ = conn.CloseWithError(SessionTimeout, "no request in time")
+		})
+		defer silent.Stop()
 		return nil, s.webTransport().ServeQUICConn(conn, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			silent.Stop()
 			settle()
 			h.ServeHTTP(w, r)
 		}))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -58,9 +59,9 @@ type Server struct {
 	Logger *slog.Logger
 
 	mu        sync.Mutex
+	gate      gate
 	wt        webtransport.Server
 	closed    bool
-	pending   int
 	listeners map[*quic.Listener]struct{} // pointers: users' types need not be comparable
 	conns     map[*quic.Connection]struct{}
 	sessions  map[*Session]struct{}
@@ -131,11 +132,23 @@ func (s *Server) listenAndServe(conf *tls.Config) error {
 	if s.isClosed() {
 		return ErrServerClosed
 	}
-	ln, err := listen(addr, conf, s.QUICConfig)
+	ln, err := listen(addr, conf, s.quicConfig())
 	if err != nil {
 		return err
 	}
 	return s.ServeQUICListener(ln)
+}
+
+// quicConfig returns the limits of the transport, with a doubt about addresses.
+func (s *Server) quicConfig() *quic.Config {
+	var conf quic.Config
+	if s.QUICConfig != nil {
+		conf = *s.QUICConfig
+	}
+	if conf.VerifySourceAddress == nil {
+		conf.VerifySourceAddress = func(net.Addr) bool { return s.gate.doubt(s.Config) }
+	}
+	return &conf
 }
 
 // protocols returns the ALPNs to offer.
@@ -190,7 +203,8 @@ func (s *Server) ServeQUICListener(ln quic.Listener) error {
 			}
 			return err
 		}
-		if !s.enter(&conn) {
+		if err := s.enter(&conn); err != nil {
+			s.log().Debug("connection refused", "remote", conn.State().RemoteAddr, "error", err)
 			go func() { _ = conn.CloseWithError(SessionInternal, "the server is closing or overloaded") }()
 			continue
 		}
@@ -211,33 +225,30 @@ func (s *Server) ServeQUICListener(ln quic.Listener) error {
 	}
 }
 
-// enter takes a connection in; leave lets it out. A connection is pending
-// until settle.
-func (s *Server) enter(conn *quic.Connection) bool {
+// enter takes a connection in, or says why not; leave lets it out. A connection
+// is pending until gate.settle.
+func (s *Server) enter(conn *quic.Connection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.pending >= s.Config.maxPending() {
-		return false
+	if s.closed {
+		return ErrServerClosed
+	}
+	if err := s.gate.enter(s.Config, (*conn).State().RemoteAddr); err != nil {
+		return err
 	}
 	if s.conns == nil {
 		s.conns = map[*quic.Connection]struct{}{}
 	}
 	s.conns[conn] = struct{}{}
-	s.pending++
-	return true
+	return nil
 }
 
 func (s *Server) leave(conn *quic.Connection) {
+	s.gate.leave((*conn).State().RemoteAddr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, conn)
 	s.notify()
-}
-
-func (s *Server) settle() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pending--
 }
 
 func (s *Server) isClosed() bool {

@@ -52,7 +52,9 @@ func TestNextProtos(t *testing.T) {
 			listen := s.ListenFunc
 			s.ListenFunc = func(addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, error) {
 				got = tlsConf.NextProtos
-				require.Same(w, s.QUICConfig, conf)
+				require.True(w, conf.EnableDatagrams)
+				require.NotNil(w, conf.VerifySourceAddress)
+				require.Nil(w, s.QUICConfig.VerifySourceAddress, "the caller's is not changed")
 				return listen(addr, tlsConf, conf)
 			}
 			w.serve(s)
@@ -353,6 +355,7 @@ type early struct {
 	calls []string
 }
 
+func (e *early) State() quic.State        { return quic.State{} }
 func (e *early) Context() context.Context { return e.ctx }
 func (e *early) HandshakeComplete(ctx context.Context) error {
 	e.calls = append(e.calls, "HandshakeComplete")

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -168,6 +169,30 @@ func (o *offer) accepted() *Session {
 	return o.session
 }
 
+// run has the handler decide. Its panic ends its session, and nothing else.
+func (o *offer) run(r *SetupRequest) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		o.server.panicked(v, debug.Stack())
+		failed := moq.Errorf(moq.CodeInternal, "internal error")
+		if sess := o.accepted(); sess != nil {
+			sess.now().Close(failed)
+		} else if o.decide() {
+			_ = o.pending.Fail(failed)
+		}
+	}()
+	o.server.handler().ServeMOQ(o, r)
+}
+
+// panicked notes a panic of a handler or of a session.
+func (s *Server) panicked(v any, stack []byte) {
+	s.gate.panicked()
+	s.log().Error("panic", "value", v, "stack", string(stack))
+}
+
 // Reject implements SetupResponseWriter.
 func (o *offer) Reject(code ErrorCode, reason string) error {
 	if !o.decide() {
@@ -196,6 +221,7 @@ func (s *Server) setup(conn quic.Connection, hr *http.Request, settled func()) (
 			}()
 		}
 	}
+	conf.OnPanic = s.panicked
 	var err error
 	if o.pending, err = openSession(ctx, conn, conf); err != nil {
 		return nil, err
@@ -205,7 +231,7 @@ func (s *Server) setup(conn quic.Connection, hr *http.Request, settled func()) (
 	timer := time.AfterFunc(s.Config.setupTimeout(), func() {
 		_ = o.Reject(SessionTimeout, "the handler took too long")
 	})
-	s.handler().ServeMOQ(o, r)
+	o.run(r)
 	timer.Stop()
 	_ = o.Reject(SessionNotFound, "not accepted")
 	if sess := o.accepted(); sess != nil {

@@ -59,6 +59,8 @@ type Pending interface {
 	// session with home: what the peer asks for is looked up there.
 	Accept(ctx context.Context, home *route.View) (Peer, error)
 	Reject(code quic.ErrorCode, reason string) error
+	// Fail refuses with the dialect's code for err.
+	Fail(err error) error
 }
 
 // A Request is what a client asks for when it sets a session up.

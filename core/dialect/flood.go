@@ -33,6 +33,19 @@ func (b *Bucket) Take(now time.Time) time.Duration {
 	return time.Duration(owed / float64(b.Rate) * float64(time.Second))
 }
 
+// Try takes one token if there is one.
+func (b *Bucket) Try(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent = max(0, b.spent-now.Sub(b.at).Seconds()*float64(b.Rate))
+	b.at = now
+	if b.spent+1 > float64(b.Burst) {
+		return false
+	}
+	b.spent++
+	return true
+}
+
 // A Churn finds peers that begin things only to abort them.
 type Churn struct {
 	Limit int // aborted a second

@@ -176,8 +176,13 @@ func (s *session) Close(err error) {
 		_ = s.conn.CloseWithError(0, "")
 		return
 	}
+	_ = s.conn.CloseWithError(sessionCode(err), reason(err))
+}
+
+// reason is the text of err as a close reason.
+func reason(err error) string {
 	text := err.Error()
-	_ = s.conn.CloseWithError(sessionCode(err), text[:min(len(text), 1024)])
+	return text[:min(len(text), maxReason)]
 }
 
 // acceptStreams accepts the peer's bidirectional streams: a request each. In

@@ -174,6 +174,9 @@ func late(ctx context.Context, err error) error {
 
 func (pd *pending) Request() *dialect.Request { return pd.req }
 
+// Fail ends the connection with the code for err.
+func (pd *pending) Fail(err error) error { return pd.c.CloseWithError(sessionCode(err), reason(err)) }
+
 // Reject ends the connection.
 func (pd *pending) Reject(code quic.ErrorCode, reason string) error {
 	return pd.c.CloseWithError(code, reason)

@@ -107,6 +107,9 @@ func readSetup(in *wire.Stream, p *Profile, limit int) (*setup, error) {
 
 func (pd *pending) Request() *dialect.Request { return pd.req }
 
+// Fail ends the connection with the code for err.
+func (pd *pending) Fail(err error) error { return pd.c.CloseWithError(codeOf(err), reason(err)) }
+
 // Reject ends the connection.
 func (pd *pending) Reject(code quic.ErrorCode, reason string) error {
 	return pd.c.CloseWithError(code, reason)

@@ -99,6 +99,9 @@ func (s *Session) CloseWithError(code quic.ErrorCode, reason string) error {
 	return s.c.CloseWithError(code, reason)
 }
 
+// Close ends the session with its dialect's code for err; nil is a clean end.
+func (s *Session) Close(err error) { s.peer.Close(err) }
+
 // Context ends with the session; its cause is a *quic.ConnError.
 func (s *Session) Context() context.Context { return s.c.Context() }
 
