@@ -4,23 +4,27 @@
 GO       ?= go
 TOOL      = $(GO) tool -modfile=tools/go.mod
 PKG      ?= ./...
-# What `make run` passes to `moqt relay`: a relay with a broadcast of its own.
-RELAY    ?= --clock
+# What `make run` passes to `moqt relay`: a relay with broadcasts of its own.
+RELAY    ?= --demo --clock
 # How long `make fuzz` spends on each fuzz target.
 FUZZTIME ?= 10s
 # Flags of `make bench`, for example BENCH="-rounds 5 -n 50".
 BENCH    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check fmt vet lint fresh race stress fuzz bench e2e gen cover clean
+.PHONY: help run demo build test check fmt vet lint fresh race stress fuzz bench e2e gen cover clean
 
 help:
 	@echo 'usage: make <target>'
 	@sed -n 's/^## \([a-z0-9]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-## run: start a relay with a small live broadcast (RELAY="flags")
+## run: start a relay with a film in a loop and a clock (RELAY="flags")
 run: build
 	bin/moqt relay $(RELAY)
+
+## demo: start a relay with a film in a loop, and print the address of the page that shows it
+demo: build
+	bin/moqt relay --demo
 
 ## build: build the command into bin/
 build:

@@ -23,10 +23,10 @@ async function freePort() {
 }
 
 /** startRelay returns once /health answers. */
-export async function startRelay(log) {
+export async function startRelay(log, ...flags) {
 	if (!existsSync(binary)) throw new Error(`${binary} does not exist; build it with \`make build\` or name another one with MOQT=`);
 	const port = await freePort();
-	const child = spawn(binary, ["relay", "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"] });
+	const child = spawn(binary, ["relay", "--listen", `127.0.0.1:${port}`, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
 	const file = createWriteStream(join(root, "out", `${log}.log`));
 	child.stdout.pipe(file, { end: false });
 	child.stderr.pipe(file, { end: false });

@@ -28,6 +28,7 @@ type relayCmd struct {
 	Origin   []string      `placeholder:"ORIGIN" help:"Web pages that may connect, such as https://example.org; repeatable. Without it all may."`
 	Upstream []string      `placeholder:"URL" help:"Relay to join; repeatable."`
 	Clock    bool          `help:"Publish a small live broadcast, \"clock\"."`
+	Demo     bool          `help:"Publish a small film in a loop, \"demo\"."`
 	Drain    time.Duration `default:"5s" help:"How long sessions may take to leave after the first signal (${default})."`
 	LogLevel string        `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	tlsFlags
@@ -116,6 +117,11 @@ func (c *relayCmd) Run(w *world) error {
 	if c.Clock {
 		if err := relay.Clock(ctx, r.TrackMux()); err != nil {
 			log.Error("no clock", "error", err)
+		}
+	}
+	if c.Demo {
+		if err := relay.Demo(ctx, r.TrackMux(), log); err != nil {
+			log.Error("no demo", "error", err)
 		}
 	}
 	c.greet(w, addr, cert)
@@ -271,6 +277,9 @@ func (c *relayCmd) greet(w *world, addr net.Addr, cert *relay.Certificate) {
 		base = arg
 	}
 	u := "https://" + net.JoinHostPort(names[0], port) + "/"
+	if c.Demo {
+		fmt.Fprintf(w.out, "\nWatch the film of this relay, %q, in a browser at\n\n  %s://%s/\n", relay.DemoBroadcast, scheme, net.JoinHostPort(names[0], port))
+	}
 	if c.Clock {
 		fmt.Fprintf(w.out, "\nWatch the clock of this relay with\n\n  %s subscribe%s %s %s\n\n", base, flags, u, relay.ClockBroadcast)
 		return

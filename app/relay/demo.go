@@ -1,0 +1,51 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"log/slog"
+
+	"github.com/moqtgo/moqt/app/media"
+	"github.com/moqtgo/moqt/app/moqt"
+)
+
+// DemoBroadcast is the name of the broadcast of Demo.
+const DemoBroadcast = "demo"
+
+// film has film.mp4, eight seconds of H.264 and Opus; film.sh made it.
+//
+//go:embed film/film.mp4
+var film embed.FS
+
+// Demo announces a small film in mux until ctx ends: in a loop, for players of
+// hang and of MSF. log, which may be nil, is told if it cannot go on.
+func Demo(ctx context.Context, mux *moqt.TrackMux, log *slog.Logger) error {
+	mp4, err := film.ReadFile("film/film.mp4")
+	if err != nil {
+		return err
+	}
+	b := moqt.NewBroadcast()
+	pub, err := media.NewPublisher(b, nil)
+	if err != nil {
+		return err
+	}
+	pump := media.NewPump(pub, bytes.NewReader(mp4))
+	pump.Loop = true
+	if err := pump.Start(); err != nil {
+		return err
+	}
+	if err := mux.Announce(ctx, DemoBroadcast, b); err != nil {
+		return err
+	}
+	go func() {
+		err := pump.Run(ctx)
+		if log != nil && !errors.Is(err, context.Cause(ctx)) {
+			log.Error("the demo has ended", "error", err)
+		}
+		_ = pub.Close()
+		_ = b.Close()
+	}()
+	return nil
+}
