@@ -2,9 +2,11 @@ package moqt
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/route"
 )
 
 // A Broadcast is a set of tracks that an application produces: each has a log
@@ -20,6 +22,7 @@ type Broadcast struct {
 
 	mu     sync.Mutex
 	tracks map[string]*TrackWriter
+	pubs   []*route.Publication // where it is announced; replaced, never modified
 	closed bool
 }
 
@@ -29,6 +32,14 @@ func NewBroadcast() *Broadcast { return &Broadcast{tracks: map[string]*TrackWrit
 // Track makes a track. A zero Timescale is 1000, a zero MaxAge 5 s. It
 // returns ErrDuplicate where the track exists, and ErrClosed after Close.
 func (b *Broadcast) Track(name string, info TrackInfo) (*TrackWriter, error) {
+	w, err := b.track(name, info)
+	if err == nil {
+		b.tracksChanged()
+	}
+	return w, err
+}
+
+func (b *Broadcast) track(name string, info TrackInfo) (*TrackWriter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -58,7 +69,43 @@ func (b *Broadcast) RemoveTrack(name string) {
 	b.mu.Unlock()
 	if w != nil {
 		_ = w.Close()
+		b.tracksChanged()
 	}
+}
+
+// list implements route.Route.Tracks.
+func (b *Broadcast) list() map[string]*Track {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tracks := make(map[string]*Track, len(b.tracks))
+	for name, w := range b.tracks {
+		tracks[name] = w.Track()
+	}
+	return tracks
+}
+
+// tracksChanged tells those who watch for tracks where b is announced.
+func (b *Broadcast) tracksChanged() {
+	b.mu.Lock()
+	pubs := b.pubs
+	b.mu.Unlock()
+	for _, p := range pubs {
+		p.TracksChanged()
+	}
+}
+
+// enter and leave note where b is announced.
+func (b *Broadcast) enter(p *route.Publication) {
+	b.mu.Lock()
+	b.pubs = append(slices.Clip(b.pubs), p)
+	b.mu.Unlock()
+	p.TracksChanged() // since it was published
+}
+
+func (b *Broadcast) leave(p *route.Publication) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pubs = slices.DeleteFunc(slices.Clone(b.pubs), func(q *route.Publication) bool { return q == p })
 }
 
 // Close ends every track. Subscribers still get what was written.

@@ -154,7 +154,19 @@ func (m *TrackMux) HandlePrefix(ctx context.Context, prefix Path, handler TrackH
 // and the broadcast is not closed then. A broadcast can be announced under
 // several paths.
 func (m *TrackMux) Announce(ctx context.Context, path Path, b *Broadcast) error {
-	return m.enter(ctx, path, route.Route{}, (*produced)(b))
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	pub, err := m.view.Publish(clean(path), route.Route{Tracks: b.list}, (*produced)(b))
+	if err != nil {
+		return err
+	}
+	b.enter(pub)
+	context.AfterFunc(ctx, func() {
+		b.leave(pub)
+		pub.End()
+	})
+	return nil
 }
 
 func (m *TrackMux) enter(ctx context.Context, path Path, r route.Route, s route.Source) error {

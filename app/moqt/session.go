@@ -73,6 +73,22 @@ func (s *Session) TrackInfo(ctx context.Context, path Path, track string) (Track
 	return s.now().TrackInfo(ctx, nameOf(path, track))
 }
 
+// Publish offers a track to the peer, under a name that it need not have asked
+// for, and returns the peer's answer (moq-transport PUBLISH). The track is then
+// served until it ends, ctx does or the peer does not want it any more. moq-lite
+// returns ErrUnsupported. The offer does not follow a GOAWAY.
+func (s *Session) Publish(ctx context.Context, path Path, track string, w *TrackWriter) error {
+	return s.now().Publish(ctx, nameOf(path, track), w.Track())
+}
+
+// SubscribeTracks asks the peer to offer every track below prefix that it knows
+// by name, until ctx ends, and returns its answer (moq-transport
+// SUBSCRIBE_TRACKS). What it offers is taken, and published in the TrackMux of
+// the session. moq-lite returns ErrUnsupported. It does not follow a GOAWAY.
+func (s *Session) SubscribeTracks(ctx context.Context, prefix Path) error {
+	return s.now().SubscribeTracks(ctx, clean(prefix))
+}
+
 // Announced discovers the broadcasts of the peer below prefix, and watches
 // them until ctx ends. Their paths include the prefix.
 func (s *Session) Announced(ctx context.Context, prefix Path) (*AnnounceReader, error) {

@@ -82,9 +82,15 @@ type Peer interface {
 	route.Source
 	// TrackInfo asks for what the publisher says of a track.
 	TrackInfo(context.Context, moq.FullTrackName) (moq.TrackInfo, error)
-	// Publish offers a track to the peer (moq-transport PUBLISH); lite
-	// returns moq.ErrUnsupported.
-	Publish(context.Context, *moq.Track) error
+	// Publish offers a track to the peer, by its absolute name in the home
+	// view (moq-transport PUBLISH), and returns its answer. The track is then
+	// served until it ends, ctx does or the peer withdraws. lite returns
+	// moq.ErrUnsupported.
+	Publish(context.Context, moq.FullTrackName, *moq.Track) error
+	// SubscribeTracks asks the peer to publish every track below a prefix
+	// until ctx ends, and returns its answer. What comes is published in the
+	// home view. lite returns moq.ErrUnsupported.
+	SubscribeTracks(context.Context, moq.Path) error
 	// Announced watches the broadcasts of the peer below a prefix.
 	Announced(context.Context, moq.Path) (*route.AnnounceReader, error)
 	// Accepted waits until the peer has answered our announcement of a path

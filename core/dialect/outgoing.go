@@ -35,6 +35,7 @@ type Outgoing struct {
 
 	mu     sync.Mutex
 	reader *moq.TrackReader
+	cut    error // End was called
 
 	// of the runner
 	info    moq.TrackInfo
@@ -99,6 +100,17 @@ func (o *Outgoing) Close() {
 	o.Wake()
 }
 
+// End ends the subscription with err, as its track would, but at once: what is
+// open is reset, then Served.Ended is told.
+func (o *Outgoing) End(err error) {
+	o.mu.Lock()
+	if o.cut == nil {
+		o.cut = err
+	}
+	o.mu.Unlock()
+	o.Wake()
+}
+
 // Accepted reports whether Served.Accepted was called. It belongs to the
 // runner's callbacks, as Opened.
 func (o *Outgoing) Accepted() bool { return o.known }
@@ -109,7 +121,7 @@ func (o *Outgoing) Opened() uint64 { return o.opened }
 // serve does what can be done now.
 func (o *Outgoing) serve(later *[]func()) {
 	o.mu.Lock()
-	r := o.reader
+	r, cut := o.reader, o.cut
 	o.mu.Unlock()
 	if r == nil || o.closed {
 		return
@@ -117,6 +129,11 @@ func (o *Outgoing) serve(later *[]func()) {
 	now := time.Now()
 	if r.Closed() {
 		o.abort()
+		return
+	}
+	if cut != nil {
+		o.abort()
+		o.on.Ended(cut)
 		return
 	}
 	o.drain(r)

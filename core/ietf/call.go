@@ -20,7 +20,12 @@ type call struct {
 	id   uint64
 	kind requestKind
 	ours bool
-	path moq.Path // of PUBLISH_NAMESPACE and SUBSCRIBE_NAMESPACE; guarded by s.mu
+
+	// guarded by s.mu
+	name    moq.FullTrackName // what it is about: a track, a namespace or a prefix
+	claimed bool              // no other request may be about the same, see claim
+
+	answered bool // the first answer has come; of who reads
 
 	st  quic.Stream     // nil: virtual
 	in  *wire.Stream    // of st
@@ -76,7 +81,7 @@ func (c *call) next() (message, error) {
 			return c.next() // the request goes on until its end
 		}
 	}
-	if u, ok := m.(*requestUpdate); ok && err == nil && !c.ours {
+	if u, ok := m.(*requestUpdate); ok && err == nil && c.updatable() {
 		err = c.takeUpdate(u)
 	}
 	if err == nil {
@@ -143,7 +148,9 @@ func (c *call) identify(m message) error {
 		if p.AnswersByKind {
 			return c.answeredAs(m.To)
 		}
-		m.To = c.kind
+		if m.To = c.kind; c.answered || !c.ours {
+			m.To = kindUpdate
+		}
 		return m.check(p)
 	case *requestError:
 		if p.AnswersByKind {
@@ -164,6 +171,10 @@ func (c *call) answeredAs(to requestKind) error {
 	}
 	return nil
 }
+
+// updatable reports whether the peer may update the request: its own ones, and
+// what it subscribes to by accepting our PUBLISH.
+func (c *call) updatable() bool { return !c.ours || c.kind == kindPublish }
 
 // leave is called when the peer has withdrawn the request.
 func (c *call) leave() { c.once.Do(func() { close(c.gone) }) }
@@ -245,6 +256,10 @@ func (c *call) forget() {
 	known := s.calls[c.id] == c
 	if known {
 		delete(s.calls, c.id)
+		if s.freed != nil {
+			close(s.freed)
+			s.freed = nil
+		}
 	}
 	s.mu.Unlock()
 	if known && !c.ours {
@@ -254,6 +269,15 @@ func (c *call) forget() {
 
 // open makes a request of ours: build returns its message for the id.
 func (s *session) open(kind requestKind, build func(id uint64) message) (*call, error) {
+	c, err := s.prepare(kind)
+	if err == nil {
+		c.send(build(c.id))
+	}
+	return c, err
+}
+
+// prepare returns a request of ours that has its id, but was not sent.
+func (s *session) prepare(kind requestKind) (*call, error) {
 	c := &call{s: s, kind: kind, ours: true, gone: make(chan struct{})}
 	real := s.p.RequestStreams || kind == kindSubscribeNamespace && s.p.NamespaceStream
 	if real {
@@ -272,7 +296,6 @@ func (s *session) open(kind requestKind, build func(id uint64) message) (*call, 
 	if real {
 		c.out = dialect.NewOutbox(s.runner, 1<<33|id, c.st)
 	}
-	c.send(build(id))
 	return c, nil
 }
 
@@ -300,15 +323,23 @@ func (s *session) draw(c *call) (uint64, error) {
 
 // answer waits for the answer to a request of ours.
 func (c *call) answer() (message, error) {
-	timer := c.s.afterTimeout(c)
+	var late atomic.Bool
+	timer := time.AfterFunc(c.s.cfg.RequestTimeout, func() {
+		late.Store(true)
+		c.abandon()
+	})
 	defer timer.Stop()
 	m, err := c.next()
+	if late.Load() && isGone(err) {
+		err = moq.Errorf(moq.CodeTimeout, "the peer did not answer in time")
+	}
 	if err == io.EOF {
 		err = moq.Errorf(moq.CodeMalformed, "the request was not answered")
 	}
 	if err != nil {
 		return nil, err
 	}
+	c.answered = true
 	if e, ok := m.(*requestError); ok {
 		c.refused.Store(true)
 		return nil, c.s.p.requestFailure(c.kind, e)

@@ -111,10 +111,14 @@ func (c *control) route(m message) error {
 		if err := c.admitUpdate(m); err != nil {
 			return err
 		}
-		if to != nil && to.ours && to.kind != kindPublish {
+		if to != nil && !to.updatable() {
 			return violated(CodeProtocolViolation, "an update of a request that is not the peer's")
 		}
-	case *unsubscribe, *fetchCancel:
+	case *unsubscribe:
+		if ends = true; to != nil && to.ours != (to.kind == kindPublish) {
+			return violated(CodeProtocolViolation, "UNSUBSCRIBE from the peer's own track")
+		}
+	case *fetchCancel:
 		if ends = true; to != nil && to.ours {
 			return violated(CodeProtocolViolation, "%T of a request that is not the peer's", m)
 		}
@@ -175,7 +179,7 @@ func (c *control) callOf(kind requestKind, path moq.Path, ours bool) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range s.calls {
-		if v.kind == kind && v.ours == ours && v.path == path {
+		if v.kind == kind && v.ours == ours && v.name.Path == path {
 			return v
 		}
 	}
@@ -243,14 +247,4 @@ func (s *session) Goaway(_ context.Context, uri string, timeout time.Duration) e
 	}
 	s.control.out.Send(b)
 	return nil
-}
-
-// afterTimeout withdraws a request of ours that gets no answer.
-func (s *session) afterTimeout(c *call) *time.Timer {
-	return time.AfterFunc(s.cfg.RequestTimeout, func() {
-		if c.st != nil {
-			c.st.CancelRead(s.reset(moq.ErrTimeout))
-		}
-		c.leave()
-	})
 }

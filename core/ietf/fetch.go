@@ -158,7 +158,7 @@ func (s *session) join(ctx context.Context, m *fetch, r *moq.FetchRequest) error
 	if from > largest.Group {
 		return refused(requestInvalidRange, "group %d is not there", from)
 	}
-	r.Name, r.Start, r.End = v.name, moq.Location{Group: from}, largest
+	r.Name, r.Start, r.End = v.c.name, moq.Location{Group: from}, largest
 	return nil
 }
 

@@ -3,12 +3,15 @@ package ietf_test
 import (
 	"crypto/tls"
 	"encoding/hex"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/moqtgo/moqt/core/dialect"
+	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/core/route"
 	"github.com/moqtgo/moqt/core/wire"
 	"github.com/moqtgo/moqt/ports/quic"
 	"github.com/moqtgo/moqt/ports/quic/quictest"
@@ -32,8 +35,17 @@ func TestPuppetSubscribeFlood(t *testing.T) {
 		inWorld(t, draft, fast, func(t *testing.T, w *world) {
 			p := w.join(draft)
 			const limit = 1024
+			tracks := map[string]*moq.Track{}
 			for i := range limit + 100 {
-				st := p.Open(subscribe(draft, id(draft, 2*i), "01 'room' 'video'"))
+				name := fmt.Sprintf("t%d", i)
+				tracks[name] = moq.NewTrack(moq.FullTrackName{Path: "p/many", Name: name}, moq.CacheLimits{}, nil)
+				tracks[name].SetInfo(moq.TrackInfo{})
+			}
+			pub, err := w.relay.View(route.Scope{}).Publish("p/many", route.Route{}, &source{tracks})
+			require.NoError(t, err)
+			w.pubs = append(w.pubs, pub)
+			for i := range limit + 100 {
+				st := p.Open(subscribe(draft, id(draft, 2*i), fmt.Sprintf("01 'many' 't%d'", i)))
 				switch {
 				case i == limit-1:
 					pass(time.Second)
@@ -41,7 +53,11 @@ func TestPuppetSubscribeFlood(t *testing.T) {
 					wantError(t, st, "05 09", true) // EXCESSIVE_LOAD
 				}
 			}
-			require.Equal(t, limit, w.track.Demand().Readers)
+			readers := 0
+			for _, track := range tracks {
+				readers += track.Demand().Readers
+			}
+			require.Equal(t, limit, readers)
 		})
 	}
 }

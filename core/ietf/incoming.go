@@ -378,11 +378,6 @@ func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.Tr
 	return s.p.info(answer.Properties, &answer.Params), nil
 }
 
-// Publish implements dialect.Peer.
-func (s *session) Publish(context.Context, *moq.Track) error {
-	return moq.Errorf(moq.CodeUnsupported, "PUBLISH is not sent")
-}
-
 // Probe implements dialect.Peer.
 func (s *session) Probe(context.Context) (*moq.ProbeReader, error) {
 	return nil, moq.Errorf(moq.CodeUnsupported, "%s has no PROBE", s.p.Token)

@@ -74,62 +74,25 @@ func (s *session) askedFor(ns moq.Path) []*asked {
 	return told
 }
 
-// subscribeNamespace serves a SUBSCRIBE_NAMESPACE: it tells of every namespace
-// below a prefix, until the peer withdraws.
-func (c *call) subscribeNamespace(m *subscribeNamespace) error {
-	s := c.s
-	if !s.budget.Watches.Take() {
-		return moq.Errorf(moq.CodeTooMany, "more than %d namespace subscriptions", s.cfg.Limits.Watches)
-	}
-	defer s.budget.Watches.Release()
-	reader, err := s.home.Watch(m.Prefix, 0, nil)
-	if err != nil {
-		return err
-	}
-	c.send(&requestOK{To: kindSubscribeNamespace, RequestID: c.id})
-	ctx, cancel := context.WithCancel(s.ctx)
-	told := make(chan struct{})
-	telling := s.group.Go(func() {
-		defer close(told)
-		if s.p.NamespaceMessages {
-			c.tell(ctx, m.Prefix, reader)
-		} else {
-			s.offerAll(ctx, reader)
+// tell returns NAMESPACE and NAMESPACE_DONE for what has changed below a prefix.
+func (c *call) tell(prefix moq.Path, changes []route.Announcement) []byte {
+	var b []byte
+	say := func(m message) {
+		var err error
+		if b, err = encode(b, c.s.p, m); err != nil {
+			c.s.Close(err)
 		}
-	})
-	err = c.wait(s.p.FinCancelsNamespace, func(m message) error {
-		if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
-			c.send(&requestError{To: kindUpdate, RequestID: u.RequestID, Code: s.p.requestNumber(kindUpdate, requestNotSupported), Reason: "the prefix cannot be changed"})
-			return nil
-		}
-		return violated(CodeProtocolViolation, "%T on a SUBSCRIBE_NAMESPACE", m)
-	})
-	cancel()
-	reader.Close()
-	if telling {
-		<-told
 	}
-	c.finish()
-	return err
-}
-
-// tell sends NAMESPACE and NAMESPACE_DONE.
-func (c *call) tell(ctx context.Context, prefix moq.Path, reader *route.AnnounceReader) {
-	for a, err := range reader.All(ctx) {
-		if err != nil {
-			return
-		}
+	for _, a := range changes {
 		suffix, _ := a.Path.Under(prefix)
-		switch a.Change {
-		case route.Active:
-			c.send(&namespace{Suffix: suffix})
-		case route.Ended:
-			c.send(&namespaceDone{Suffix: suffix})
-		case route.Replaced:
-			c.send(&namespaceDone{Suffix: suffix})
-			c.send(&namespace{Suffix: suffix})
+		if a.Change == route.Ended || a.Change == route.Replaced {
+			say(&namespaceDone{Suffix: suffix})
+		}
+		if a.Change == route.Active || a.Change == route.Replaced {
+			say(&namespace{Suffix: suffix})
 		}
 	}
+	return b
 }
 
 // Import implements dialect.Peer: what the peer publishes is entered into the

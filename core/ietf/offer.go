@@ -2,6 +2,8 @@ package ietf
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
@@ -47,39 +49,48 @@ func (s *session) export() {
 		return
 	}
 	defer reader.Close()
-	s.offerAll(s.ctx, reader)
-}
-
-// offerAll makes a PUBLISH_NAMESPACE of each announcement, and withdraws it with
-// its end.
-func (s *session) offerAll(ctx context.Context, reader *route.AnnounceReader) {
-	live := map[moq.Path]*offer{}
-	end := func(p moq.Path) {
-		if o := live[p]; o != nil {
-			delete(live, p)
-			s.withdraw(p, o)
+	e := &exported{s: s, live: map[moq.Path]*offer{}}
+	defer e.withdraw()
+	for a, err := range reader.All(s.ctx) {
+		if err != nil || !e.offer(a) {
+			return
 		}
 	}
-	defer func() {
-		for p := range live {
-			end(p)
-		}
-	}()
-	for a, err := range reader.All(ctx) {
-		if err != nil {
-			return
-		}
-		if a.Change != route.Active {
-			end(a.Path)
-		}
-		if a.Change == route.Ended || live[a.Path] != nil {
-			continue
-		}
-		o, err := s.announce(a.Path)
-		if err != nil {
-			return
-		}
-		live[a.Path] = o
+}
+
+// Exported is what was offered to the peer for one reason.
+type exported struct {
+	s    *session
+	live map[moq.Path]*offer
+}
+
+// offer makes a PUBLISH_NAMESPACE of an announcement, and withdraws it with its
+// end. It returns false when there are no more requests.
+func (e *exported) offer(a route.Announcement) bool {
+	if a.Change != route.Active {
+		e.end(a.Path)
+	}
+	if a.Change == route.Ended || e.live[a.Path] != nil {
+		return true
+	}
+	o, err := e.s.announce(a.Path)
+	if err != nil {
+		return false
+	}
+	e.live[a.Path] = o
+	return true
+}
+
+func (e *exported) end(p moq.Path) {
+	if o := e.live[p]; o != nil {
+		delete(e.live, p)
+		e.s.withdraw(p, o)
+	}
+}
+
+func (e *exported) withdraw() {
+	for _, p := range slices.Sorted(maps.Keys(e.live)) {
+		e.end(p)
 	}
 }
 
@@ -93,7 +104,7 @@ func (s *session) announce(path moq.Path) (*offer, error) {
 	}
 	o := &offer{c: c}
 	s.mu.Lock()
-	c.path = path
+	c.name.Path = path
 	s.offers[path] = o
 	s.mu.Unlock()
 	s.group.Go(o.respond)
@@ -107,10 +118,9 @@ func (s *session) withdraw(path moq.Path, o *offer) {
 		delete(s.offers, path)
 	}
 	s.mu.Unlock()
-	select {
-	case <-o.c.gone: // the peer has cancelled it
+	if o.c.left() { // the peer has cancelled it
 		o.c.refused.Store(true)
-	default:
+	} else {
 		o.c.leave()
 	}
 	o.c.withdraw(&publishNamespaceDone{RequestID: o.c.id, Namespace: path})

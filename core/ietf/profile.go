@@ -23,6 +23,7 @@ type Profile struct {
 	NamespaceMessages   bool
 	NamespaceOptions    bool // SUBSCRIBE_NAMESPACE says whether it wants NAMESPACE, PUBLISH or both
 	SubscribeTracks     bool // PUBLISH is asked for by SUBSCRIBE_TRACKS instead
+	SkipsAny            bool // PUBLISH_SKIPPED for any reason; otherwise only where streams are short (PUBLISH_BLOCKED)
 	NamespaceRequestID  bool // PUBLISH_NAMESPACE_DONE and _CANCEL name a Request ID instead of the namespace
 	FinCancelsNamespace bool // FIN by the subscriber ends SUBSCRIBE_NAMESPACE and SUBSCRIBE_TRACKS
 
@@ -101,6 +102,7 @@ var Profiles = []*Profile{
 		NamespaceStream:   true,
 		NamespaceMessages: true,
 		SubscribeTracks:   true,
+		SkipsAny:          true,
 		AnswersUpdates:    true,
 		LimitUpdates:      true,
 		RetryInterval:     true,
@@ -254,6 +256,7 @@ var Profiles = []*Profile{
 		NamespaceStream:   true,
 		NamespaceMessages: true,
 		SubscribeTracks:   true,
+		SkipsAny:          true,
 		AnswersUpdates:    true,
 		LimitUpdates:      true,
 		RetryInterval:     true,

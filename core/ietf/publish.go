@@ -53,7 +53,7 @@ func (s *session) put(ns moq.Path, e entry) error {
 	s.mu.Lock()
 	s.imports[ns] = e // before it can be asked for
 	s.mu.Unlock()
-	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: e.by != nil}, s)
+	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: e.by != nil, Tracks: s.published(ns)}, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -63,6 +63,15 @@ func (s *session) put(ns moq.Path, e entry) error {
 	e.pub = pub
 	s.imports[ns] = e
 	return nil
+}
+
+// published implements route.Route.Tracks for a namespace.
+func (s *session) published(ns moq.Path) func() map[string]*moq.Track {
+	return func() map[string]*moq.Track {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.imports[ns].tracks
+	}
 }
 
 // withdrawn takes back what a PUBLISH_NAMESPACE has entered; tracks that were
@@ -90,10 +99,7 @@ func (s *session) withdrawn(ns moq.Path, by *call) {
 // somebody reads them or not.
 func (c *call) publish(m *publish) error {
 	s := c.s
-	s.mu.Lock()
-	importing := s.importing
-	s.mu.Unlock()
-	if !importing {
+	if !s.wantsTrack(m.Name) {
 		return refused(requestUninterested, "nothing is published here")
 	}
 	if !s.budget.Announcements.Take() {
@@ -164,6 +170,7 @@ func (s *session) offer(name moq.FullTrackName, t *moq.Track) error {
 	}
 	s.mu.Unlock()
 	if had {
+		e.pub.TracksChanged()
 		return nil
 	}
 	return s.put(name.Path, e)
@@ -189,7 +196,11 @@ func (s *session) unoffer(name moq.FullTrackName, t *moq.Track) {
 		s.imports[name.Path] = e
 	}
 	s.mu.Unlock()
-	if gone && e.pub != nil {
+	switch {
+	case e.pub == nil:
+	case gone:
 		e.pub.End()
+	default:
+		e.pub.TracksChanged()
 	}
 }

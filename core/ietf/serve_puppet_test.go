@@ -163,16 +163,12 @@ func TestPuppetRefused(t *testing.T) {
 			p.ask(subscribe(c.draft, "02", "01 'room' 'video'")).Read(4)
 		})
 	}
-	// SUBSCRIBE_TRACKS and range filters have a codec only.
-	for _, draft := range []string{moq18, moq19} {
-		inWorld(t, draft+"/SUBSCRIBE_TRACKS", quietly, func(t *testing.T, w *world) {
-			wantError(t, w.join(draft).ask(msg("51", "00 01 'room' 00")), "05 03 00", true)
-		})
-	}
+	// Range filters have a codec only.
 	inWorld(t, "moqt-19/range filter", quietly, func(t *testing.T, w *world) {
 		p := w.join(moq19)
 		wantError(t, p.ask(msg("03", "00 01 'room' 'video' 01 25 03 00 01 02")), "05 36 00", true)
 		wantError(t, p.ask(msg("16", "02 01 01 'room' 'video' 00 00 01 00 01 25 03 00 01 02")), "05 36 00", true)
+		wantError(t, p.ask(msg("51", "04 01 'room' 01 29 04 00 02 01 02")), "05 36 00", true)
 	})
 }
 

@@ -51,6 +51,7 @@ type session struct {
 	parked     map[uint64][]chan struct{} // streams that wait for an alias
 	served     map[uint64]*serving        // subscriptions of the peer by request id
 	subscribed chan struct{}              // closed when served grows
+	freed      chan struct{}              // closed when a call ends; nil: nobody waits
 	fetches    map[uint64]*fetching       // fetches of ours by request id
 	fetchSlots chan struct{}              // taken by each fetch of ours
 	wanted     []*incoming
@@ -59,6 +60,7 @@ type session struct {
 	offers     map[moq.Path]*offer // our PUBLISH_NAMESPACEs
 	answered   chan struct{}       // closed when offers changes
 	asked      []*asked            // what we have asked to be told of, where the answers are requests
+	tracks     []*asked            // what we have asked to be published to us
 }
 
 func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.Config, home *route.View) *session {
@@ -248,14 +250,17 @@ func (s *session) admit(c *call, m message) error {
 	}
 	switch m := m.(type) {
 	case *subscribe:
+		c.name = m.Name
 		c.serving = &serving{c: c, settled: make(chan struct{}), over: make(chan struct{})}
-		s.served[id] = c.serving
-		close(s.subscribed)
-		s.subscribed = make(chan struct{})
+		s.enlist(c)
 	case *publishNamespace:
-		c.path = m.Namespace
+		c.name.Path = m.Namespace
+	case *publish:
+		c.name = m.Name
 	case *subscribeNamespace:
-		c.path = m.Prefix
+		c.name.Path = m.Prefix
+	case *subscribeTracks:
+		c.name.Path = m.Prefix
 	}
 	s.calls[id] = c
 	return nil
@@ -328,6 +333,8 @@ func (c *call) serve(m message) {
 		err = c.publishNamespace(m)
 	case *subscribeNamespace:
 		err = c.subscribeNamespace(m)
+	case *subscribeTracks:
+		err = c.subscribeTracks(m)
 	default:
 		err = moq.Errorf(moq.CodeUnsupported, "%T is not served here", m)
 	}

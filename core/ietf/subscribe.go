@@ -11,12 +11,13 @@ import (
 // A serving is a subscription of the peer.
 type serving struct {
 	c     *call
-	name  moq.FullTrackName
 	eg    *dialect.Outgoing
 	alias uint64
 	sub   moq.Subscription
 	track *moq.TrackReader
 	over  chan struct{} // closed when PUBLISH_DONE or an error was sent
+
+	proposed *moq.Track // by PUBLISH
 
 	settled chan struct{} // closed when it is accepted, or over
 	once    sync.Once     // of settled
@@ -31,13 +32,7 @@ type serving struct {
 func (c *call) subscribe(m *subscribe) error {
 	s := c.s
 	v := c.serving
-	v.name = m.Name
-	defer func() {
-		v.settle()
-		s.mu.Lock()
-		delete(s.served, c.id)
-		s.mu.Unlock()
-	}()
+	defer v.delist()
 	if len(m.Params.RangeFilters) > 0 {
 		return refused(requestInvalidFilter, "range filters are not supported")
 	}
@@ -45,6 +40,11 @@ func (c *call) subscribe(m *subscribe) error {
 		return moq.Errorf(moq.CodeTooMany, "more than %d subscriptions", s.cfg.Limits.Subscriptions)
 	}
 	defer s.budget.Subscriptions.Release()
+	if !s.p.MultiSubscription && !c.claim(func(o *call) bool {
+		return o.name == m.Name && (o.kind == kindSubscribe && !o.ours || o.kind == kindPublish && o.ours)
+	}) {
+		return refused(requestDuplicateSubscription, "there is a subscription of %q already", m.Name)
+	}
 	v.largest = !m.Params.Filter.has || m.Params.Filter.v.Type == filterLargestObject
 	v.sub = m.Params.subscription(moq.Subscription{
 		Priority: 255 - defaultPriority, Order: moq.Ascending, MaxLatency: patience,
@@ -73,6 +73,15 @@ func (c *call) subscribe(m *subscribe) error {
 		}
 	}
 	return nil
+}
+
+// delist makes a subscription unknown again, see enlist.
+func (v *serving) delist() {
+	v.settle()
+	s := v.c.s
+	s.mu.Lock()
+	delete(s.served, v.c.id)
+	s.mu.Unlock()
 }
 
 func (v *serving) settle() { v.once.Do(func() { close(v.settled) }) }

@@ -297,4 +297,9 @@ func (s *session) Accepted(context.Context, moq.Path) error {
 }
 
 // Publish implements dialect.Peer.
-func (s *session) Publish(context.Context, *moq.Track) error { return moq.ErrUnsupported }
+func (s *session) Publish(context.Context, moq.FullTrackName, *moq.Track) error {
+	return moq.ErrUnsupported
+}
+
+// SubscribeTracks implements dialect.Peer.
+func (s *session) SubscribeTracks(context.Context, moq.Path) error { return moq.ErrUnsupported }

@@ -17,6 +17,11 @@ type Route struct {
 	Prefix bool
 	// Hidden keeps the publication from being announced.
 	Hidden bool
+	// Tracks returns the tracks of the path itself that are known to exist, by
+	// their names; nil says that none are. The map is not modified afterwards.
+	// It is called without locks held and must not block; call TracksChanged
+	// when it would return something else.
+	Tracks func() map[string]*moq.Track
 }
 
 // origin returns the id of the first hop; 0 where it is unknown.
@@ -165,6 +170,18 @@ func (p *Publication) Update(r Route) error {
 	m.mu.Unlock()
 	calls.run()
 	return nil
+}
+
+// TracksChanged says that Route.Tracks returns something else now.
+func (p *Publication) TracksChanged() {
+	m := p.mux
+	var calls calls
+	m.mu.Lock()
+	if !p.gone {
+		m.mark(p.path, true, &calls)
+	}
+	m.mu.Unlock()
+	calls.run()
 }
 
 // Path returns the absolute path of the publication.

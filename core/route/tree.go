@@ -11,7 +11,7 @@ import (
 type node struct {
 	children map[string]*node
 	contents []*content // oldest first; the last one is what the path means
-	watchers []*AnnounceReader
+	watches  []*watch
 }
 
 // active returns what the path means now: the newest content.
@@ -25,7 +25,7 @@ func (n *node) active() *content {
 }
 
 func (n *node) empty() bool {
-	return len(n.children) == 0 && len(n.contents) == 0 && len(n.watchers) == 0
+	return len(n.children) == 0 && len(n.contents) == 0 && len(n.watches) == 0
 }
 
 // at returns the node of the path, made if needed.

@@ -34,20 +34,29 @@ type Announcement struct {
 // read, it yields what is true then: changes of one path between two reads
 // become one.
 type AnnounceReader struct {
-	view   *View
-	prefix moq.Path // absolute
-	wake   func()
-	awake  atomic.Bool
+	watch
+	batch []Announcement
 
 	// guarded by mux.mu
 	exclude uint64
 	sent    map[moq.Path]sent
-	dirty   map[moq.Path]struct{}
-	queue   []moq.Path    // taken from dirty, in order
-	notify  chan struct{} // of who waits in Next
-	batch   []Announcement
-	err     error // after Close or Fail
-	onEnd   func()
+}
+
+// A watch is what looks at the paths below a prefix.
+type watch struct {
+	view   *View
+	prefix moq.Path // absolute
+	wake   func()
+	awake  atomic.Bool
+	tracks bool                // it is told of tracks, not of broadcasts
+	said   func(moq.Path) bool // whether anything was said of a path; mux.mu is held
+
+	// guarded by mux.mu
+	dirty  map[moq.Path]struct{}
+	queue  []moq.Path    // taken from dirty, in order
+	notify chan struct{} // of who waits in Next
+	err    error         // after Close or Fail
+	onEnd  func()
 }
 
 // A sent is what was said of a path: serials, so that nothing is kept alive.
@@ -63,46 +72,59 @@ type sent struct {
 // there may be something new, at most once between two calls of Drain, for the
 // first of which it is not waited; a last wake may come after Close.
 func (v *View) Watch(prefix moq.Path, exclude uint64, wake func()) (*AnnounceReader, error) {
-	if err := v.check(OpWatch, prefix); err != nil {
+	r := &AnnounceReader{exclude: exclude, sent: map[moq.Path]sent{}}
+	r.said = func(p moq.Path) bool { _, ok := r.sent[p]; return ok }
+	if err := v.begin(&r.watch, prefix, wake); err != nil {
 		return nil, err
 	}
-	r := &AnnounceReader{
-		view: v, prefix: v.root.Join(prefix), wake: wake, exclude: exclude,
-		sent: map[moq.Path]sent{}, dirty: map[moq.Path]struct{}{},
+	return r, nil
+}
+
+// begin registers a watch, with all that exists to be looked at.
+func (v *View) begin(w *watch, prefix moq.Path, wake func()) error {
+	if err := v.check(OpWatch, prefix); err != nil {
+		return err
 	}
+	w.view, w.prefix, w.wake, w.dirty = v, v.root.Join(prefix), wake, map[moq.Path]struct{}{}
 	m := v.mux
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.root.at(r.prefix)
-	n.watchers = append(n.watchers, r)
+	n := m.root.at(w.prefix)
+	n.watches = append(n.watches, w)
 	m.watchers++
-	n.walk(r.prefix, func(p moq.Path, n *node) {
+	n.walk(w.prefix, func(p moq.Path, n *node) {
 		if n.active() != nil {
-			r.dirty[p] = struct{}{}
+			w.dirty[p] = struct{}{}
 		}
 	})
-	return r, nil
+	return nil
 }
 
 // changed marks the path for everybody who watches it. What came and went
 // before a reader was told of it leaves no trace, so that names which nobody
 // drains cost nothing.
-func (m *Mux) changed(path moq.Path, calls *calls) {
+func (m *Mux) changed(path moq.Path, calls *calls) { m.mark(path, false, calls) }
+
+// mark marks the path for those who watch it: all, or those of tracks only.
+func (m *Mux) mark(path moq.Path, tracks bool, calls *calls) {
 	n := m.root.find(path)
 	gone := n == nil || n.active() == nil
 	m.root.along(path, func(n *node, _ int) {
-		for _, r := range n.watchers {
-			if _, said := r.sent[path]; gone && !said {
-				delete(r.dirty, path)
+		for _, w := range n.watches {
+			if tracks && !w.tracks {
 				continue
 			}
-			r.dirty[path] = struct{}{}
-			if r.notify != nil {
-				close(r.notify)
-				r.notify = nil
+			if gone && !w.said(path) {
+				delete(w.dirty, path)
+				continue
 			}
-			if r.wake != nil && !r.awake.Swap(true) {
-				calls.add(r.wake)
+			w.dirty[path] = struct{}{}
+			if w.notify != nil {
+				close(w.notify)
+				w.notify = nil
+			}
+			if w.wake != nil && !w.awake.Swap(true) {
+				calls.add(w.wake)
 			}
 		}
 	})
@@ -131,13 +153,13 @@ func (r *AnnounceReader) Drain(limit int) []Announcement {
 
 // refill moves what is dirty to an empty queue: a long list is sorted once,
 // however small the steps in which it is read.
-func (r *AnnounceReader) refill() bool {
-	if len(r.queue) > 0 {
+func (w *watch) refill() bool {
+	if len(w.queue) > 0 {
 		return true
 	}
-	r.queue = slices.Sorted(maps.Keys(r.dirty))
-	clear(r.dirty)
-	return len(r.queue) > 0
+	w.queue = slices.Sorted(maps.Keys(w.dirty))
+	clear(w.dirty)
+	return len(w.queue) > 0
 }
 
 // look compares what is true of a path with what was said of it.
@@ -197,29 +219,33 @@ func (r *AnnounceReader) offer(p moq.Path) *Publication {
 // and belongs to one goroutine. The error is moq.ErrClosed after Close, and
 // what Fail was given.
 func (r *AnnounceReader) Next(ctx context.Context) (Announcement, error) {
-	m := r.view.mux
+	return next(ctx, &r.watch, &r.batch, r.Drain)
+}
+
+// next takes the next of what drain returns, and waits for it.
+func next[T any](ctx context.Context, w *watch, batch *[]T, drain func(int) []T) (first T, err error) {
+	m := w.view.mux
 	for {
-		if len(r.batch) > 0 {
-			a := r.batch[0]
-			r.batch = r.batch[1:]
-			return a, nil
+		if b := *batch; len(b) > 0 {
+			*batch = b[1:]
+			return b[0], nil
 		}
 		m.mu.Lock()
-		if r.notify == nil {
-			r.notify = make(chan struct{})
+		if w.notify == nil {
+			w.notify = make(chan struct{})
 		}
-		notify, err := r.notify, r.err
+		notify, err := w.notify, w.err
 		m.mu.Unlock()
 		if err != nil {
-			return Announcement{}, err
+			return first, err
 		}
-		if r.batch = r.Drain(64); len(r.batch) > 0 {
+		if *batch = drain(64); len(*batch) > 0 {
 			continue
 		}
 		select {
 		case <-notify:
 		case <-ctx.Done():
-			return Announcement{}, context.Cause(ctx)
+			return first, context.Cause(ctx)
 		}
 	}
 }
@@ -238,40 +264,40 @@ func (r *AnnounceReader) All(ctx context.Context) iter.Seq2[Announcement, error]
 }
 
 // OnEnd sets what is called once, without locks held, when the watch ends.
-func (r *AnnounceReader) OnEnd(f func()) {
-	m := r.view.mux
+func (w *watch) OnEnd(f func()) {
+	m := w.view.mux
 	m.mu.Lock()
-	r.onEnd = f
+	w.onEnd = f
 	m.mu.Unlock()
 }
 
 // Close ends the watch.
-func (r *AnnounceReader) Close() { r.Fail(moq.ErrClosed) }
+func (w *watch) Close() { w.Fail(moq.ErrClosed) }
 
 // Fail ends the watch with an error; only the first end counts.
-func (r *AnnounceReader) Fail(err error) {
-	if end := r.end(err); end != nil {
+func (w *watch) Fail(err error) {
+	if end := w.end(err); end != nil {
 		end()
 	}
 }
 
-func (r *AnnounceReader) end(err error) (onEnd func()) {
-	m := r.view.mux
+func (w *watch) end(err error) (onEnd func()) {
+	m := w.view.mux
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r.err != nil {
+	if w.err != nil {
 		return nil
 	}
-	r.err = err
-	r.sent, r.dirty, r.queue = nil, nil, nil
-	if r.notify != nil {
-		close(r.notify)
-		r.notify = nil
+	w.err = err
+	w.dirty, w.queue = nil, nil
+	if w.notify != nil {
+		close(w.notify)
+		w.notify = nil
 	}
 	m.watchers--
-	if n := m.root.find(r.prefix); n != nil {
-		n.watchers = slices.DeleteFunc(n.watchers, func(q *AnnounceReader) bool { return q == r })
-		m.root.prune(r.prefix)
+	if n := m.root.find(w.prefix); n != nil {
+		n.watches = slices.DeleteFunc(n.watches, func(q *watch) bool { return q == w })
+		m.root.prune(w.prefix)
 	}
-	return r.onEnd
+	return w.onEnd
 }

@@ -62,6 +62,22 @@ func (s *Session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.Tr
 	return s.peer.TrackInfo(ctx, s.absolute(name))
 }
 
+// Publish offers a track to the peer and returns its answer (moq-transport
+// PUBLISH). The track, whose own name does not count, is then served until it
+// ends, ctx does or the peer does not want it any more. moq-lite returns
+// moq.ErrUnsupported.
+func (s *Session) Publish(ctx context.Context, name moq.FullTrackName, t *moq.Track) error {
+	return s.peer.Publish(ctx, s.absolute(name), t)
+}
+
+// SubscribeTracks asks the peer to offer every track below prefix that it knows
+// by name, until ctx ends, and returns its answer (moq-transport
+// SUBSCRIBE_TRACKS). What it offers is taken and published in the home view.
+// moq-lite returns moq.ErrUnsupported.
+func (s *Session) SubscribeTracks(ctx context.Context, prefix moq.Path) error {
+	return s.peer.SubscribeTracks(ctx, prefix)
+}
+
 // Announced watches the broadcasts of the peer below prefix until ctx ends.
 func (s *Session) Announced(ctx context.Context, prefix moq.Path) (*route.AnnounceReader, error) {
 	return s.peer.Announced(ctx, prefix)
