@@ -12,23 +12,39 @@ FUZZTIME ?= 10s
 BENCH    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check fmt vet lint fresh race stress fuzz bench e2e gen cover clean
+.PHONY: help run demo build web page test check fmt vet lint fresh race stress fuzz bench e2e gen cover clean
 
 help:
 	@echo 'usage: make <target>'
 	@sed -n 's/^## \([a-z0-9]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 ## run: start a relay with a film in a loop and a clock (RELAY="flags")
-run: build
+run: page build
 	bin/moqt relay $(RELAY)
 
 ## demo: start a relay with a film in a loop, and print the address of the page that shows it
-demo: build
+demo: page build
 	bin/moqt relay --demo
 
 ## build: build the command into bin/
 build:
 	$(GO) build -o bin/ ./app/cmd/moqt
+
+WEB  = app/web
+DIST = $(WEB)/site/dist/index.html
+
+## web: bundle the page that the relay shows to browsers (needs Node and npm); the next build embeds it
+web: $(DIST)
+
+$(DIST): $(WEB)/build.mjs $(WEB)/node_modules/.package-lock.json $(wildcard $(WEB)/src/*)
+	cd $(WEB) && node build.mjs && touch site/dist/index.html
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+
+# The same where there is npm: a relay without the page says how to get it.
+page:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo 'the page was not built; the relay goes without it'; fi
 
 ## test: run the tests; needs nothing but Go (PKG=./core/...)
 test:
@@ -80,7 +96,7 @@ bench:
 	$(GO) run ./bench/run $(BENCH)
 
 ## e2e: browsers and npm clients against bin/moqt (needs Node, npm, Chromium)
-e2e: build
+e2e: web build
 	cd e2e && npm ci --no-audit --no-fund && node run.mjs
 
 ## gen: write the generated code anew
@@ -94,4 +110,4 @@ cover:
 
 ## clean: remove what was built
 clean:
-	rm -rf bin cover.out e2e/dist e2e/out
+	rm -rf bin cover.out $(WEB)/site/dist e2e/dist e2e/out

@@ -84,7 +84,7 @@ func load(fsys fs.FS) ([]*file, error) {
 // out and those that git does.
 func ignored(folder string) bool {
 	switch folder {
-	case "bin", "dist", "e2e/dist", "e2e/out":
+	case "bin", "dist", "app/web/site/dist", "e2e/dist", "e2e/out":
 		return true
 	}
 	switch name := path.Base(folder); name {

@@ -30,10 +30,11 @@ const (
 //	/announced/PREFIX                the broadcasts below PREFIX, a path a line
 //	/fetch/BROADCAST/TRACK?group=N   the frames of a group, one after the other
 //
-// Every answer may be read by any web page. Names are those of the relay's root;
-// in a URL each segment is %-encoded, and the last one of /fetch is the track.
-// Without group, /fetch answers with the newest group: if that is still open,
-// with what there is once nothing has come for half a second.
+// and what r.Page has at other paths. Every answer may be read by any web page.
+// Names are those of the relay's root; in a URL each segment is %-encoded, and
+// the last one of /fetch is the track. Without group, /fetch answers with the
+// newest group: if that is still open, with what there is once nothing has come
+// for half a second.
 //
 // Without a certificate, which may be nil, there is no /certificate.sha256.
 func (r *Relay) HTTPHandler(cert *Certificate) http.Handler {
@@ -59,6 +60,8 @@ func (r *Relay) HTTPHandler(cert *Certificate) http.Handler {
 			r.serveAnnounced(w, rest)
 		case first == "fetch":
 			r.serveFetch(w, q, rest)
+		case r.Page != nil:
+			r.Page.ServeHTTP(w, q)
 		default:
 			http.Error(w, "404 not found", http.StatusNotFound)
 		}

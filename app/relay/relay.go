@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -26,6 +27,9 @@ type Relay struct {
 	Client *moqt.Client
 	// Logger is told of upstream relays that come and go; nil is silent.
 	Logger *slog.Logger
+	// Page answers GET and HEAD for what HTTPHandler has nothing at; nil is
+	// 404 Not Found.
+	Page http.Handler
 
 	once sync.Once
 

@@ -18,6 +18,7 @@ import (
 	"github.com/moqtgo/moqt/adapters/quicgo"
 	"github.com/moqtgo/moqt/app/moqt"
 	"github.com/moqtgo/moqt/app/relay"
+	"github.com/moqtgo/moqt/app/web"
 	"github.com/moqtgo/moqt/ports/quic"
 )
 
@@ -68,9 +69,9 @@ func (c *relayCmd) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	r := &relay.Relay{Logger: log, Client: &moqt.Client{TLSConfig: tlsConf, Logger: log}}
+	r := &relay.Relay{Logger: log, Client: &moqt.Client{TLSConfig: tlsConf, Logger: log}, Page: web.Handler()}
 	ready := make(chan net.Addr, 1)
-	var web net.Listener
+	var overTCP net.Listener
 	server := &moqt.Server{
 		Addr:            c.Listen,
 		TLSConfig:       &tls.Config{GetCertificate: cert.GetCertificate, MinVersion: tls.VersionTLS13},
@@ -80,7 +81,7 @@ func (c *relayCmd) Run(w *world) error {
 		ListenFunc: func(addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, error) {
 			ln, tcp, err := c.listen(addr, tlsConf, conf)
 			if err == nil {
-				web = tcp
+				overTCP = tcp
 				ready <- ln.Addr()
 			}
 			return ln, err
@@ -104,9 +105,9 @@ func (c *relayCmd) Run(w *world) error {
 	go func() {
 		defer close(webDone)
 		if c.TLSCert != "" {
-			webErr = httpServer.ServeTLS(web, "", "")
+			webErr = httpServer.ServeTLS(overTCP, "", "")
 		} else {
-			webErr = httpServer.Serve(web)
+			webErr = httpServer.Serve(overTCP)
 		}
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -261,6 +262,7 @@ func (c *relayCmd) greet(w *world, addr net.Addr, cert *relay.Certificate) {
 		at := net.JoinHostPort(name, port)
 		fmt.Fprintf(w.out, "sessions  https://%s/ (WebTransport)  moqt://%s/ (QUIC)  HTTP %s://%s/\n", at, at, scheme, at)
 	}
+	fmt.Fprintf(w.out, "web page  %s://%s/\n", scheme, net.JoinHostPort(names[0], port))
 	if c.TLSCert == "" {
 		fmt.Fprintf(w.out, "certificate  generated, SHA-256 %s\n", cert.SHA256())
 	}
@@ -278,7 +280,7 @@ func (c *relayCmd) greet(w *world, addr net.Addr, cert *relay.Certificate) {
 	}
 	u := "https://" + net.JoinHostPort(names[0], port) + "/"
 	if c.Demo {
-		fmt.Fprintf(w.out, "\nWatch the film of this relay, %q, in a browser at\n\n  %s://%s/\n", relay.DemoBroadcast, scheme, net.JoinHostPort(names[0], port))
+		fmt.Fprintf(w.out, "\nWatch the film of this relay, %q, in a browser at\n\n  %s://%s/watch/%[1]s\n", relay.DemoBroadcast, scheme, net.JoinHostPort(names[0], port))
 	}
 	if c.Clock {
 		fmt.Fprintf(w.out, "\nWatch the clock of this relay with\n\n  %s subscribe%s %s %s\n\n", base, flags, u, relay.ClockBroadcast)
