@@ -210,7 +210,7 @@ func (g *Group) unknown(a, b uint64) bool {
 	for _, sg := range g.subgroups {
 		before := !sg.FirstKnown && (len(sg.objects) == 0 || sg.objects[0].ID > a)
 		o := sg.last()
-		after := sg.state == reset && (o == nil || o.ID < b || o.ID == b && o.have < o.size)
+		after := sg.broken() && (o == nil || o.ID < b || o.ID == b && o.have < o.size)
 		if before || after {
 			return true
 		}
@@ -282,7 +282,7 @@ func (g *Group) first(id, last uint64) (f Found, wait bool, err error) {
 		case !below || o != nil && o.ID >= id:
 		case sg.state == open:
 			wait = true
-		case sg.state == reset && f.Object == nil:
+		case sg.broken() && f.Object == nil:
 			err = sg.err
 		}
 	}

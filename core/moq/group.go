@@ -1,6 +1,7 @@
 package moq
 
 import (
+	"bytes"
 	"slices"
 	"sort"
 	"time"
@@ -64,6 +65,9 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 	}
 	at := g.datagram(h.ID)
 	if at < len(g.datagrams) && g.datagrams[at].ID == h.ID {
+		if d := g.datagrams[at]; d.Status != h.Status || !bytes.Equal(d.buf[headroom:], payload) {
+			return Errorf(CodeMalformed, "datagram object %d of group %d differs from the one already received", h.ID, group)
+		}
 		return Errorf(CodeDuplicate, "datagram object %d of group %d exists", h.ID, group)
 	}
 	for _, sg := range g.subgroups {
@@ -154,7 +158,7 @@ func (g *Group) charge(cost int64) {
 func (g *Group) cut(err *Error) {
 	for _, sg := range g.subgroups {
 		if sg.state == open {
-			sg.state, sg.err, sg.writer = reset, err, nil
+			sg.state, sg.err, sg.writer, sg.others = reset, err, nil, nil
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (o *Object) follows(id uint64) bool {
 // object id: what it has not brought may belong there.
 func (g *Group) cutBefore(id uint64) error {
 	for _, sg := range g.subgroups {
-		if o := sg.last(); sg.state == reset && (o == nil || o.ID < id) {
+		if o := sg.last(); sg.broken() && (o == nil || o.ID < id) {
 			return sg.err
 		}
 	}

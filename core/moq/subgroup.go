@@ -36,8 +36,12 @@ type Subgroup struct {
 	objects []*Object // ascending by id
 	bytes   int64     // of payload that is there
 	state   state
-	err     *Error          // for reset
-	writer  *SubgroupWriter // nil once it has left
+	err     *Error            // for reset
+	writer  *SubgroupWriter   // nil once it has left
+	others  []*SubgroupWriter // further ones of who shares it
+	before  *Subgroup         // the part that this one goes on from
+	next    *Subgroup         // the part that goes on from this one, which is reset
+	sewn    bool              // nothing is missing between this part and the next
 }
 
 // Group returns the sequence number of the subgroup's group.
@@ -72,6 +76,12 @@ type SubgroupWriter struct {
 	seen    uint64 // payload bytes of cur that this writer has passed
 	woken   uint64 // have of cur when readers were last woken
 	scratch []byte
+
+	shared bool    // it is one of several
+	first  bool    // shared: it starts with the subgroup's first object
+	prev   *Object // shared: the last one of the log that it has passed
+	buf    []byte  // shared: what Space has returned last
+	skip   uint64  // shared: payload bytes of an object that comes too late
 }
 
 // OpenSubgroup returns the writer of a subgroup, made if needed. It fails
@@ -102,16 +112,22 @@ func (t *Track) OpenSubgroup(group uint64, h SubgroupHeader, now time.Time) (*Su
 	if len(g.subgroups) >= t.limits.Subgroups {
 		return nil, Errorf(CodeTooMany, "group %d has %d subgroups", group, len(g.subgroups))
 	}
-	sg := &Subgroup{SubgroupHeader: h, group: g}
-	sg.writer = &SubgroupWriter{sg: sg, t: t}
+	w := &SubgroupWriter{t: t}
+	return w, g.open(h, w, now)
+}
+
+// open adds a subgroup that w writes.
+func (g *Group) open(h SubgroupHeader, w *SubgroupWriter, now time.Time) *Error {
+	t := g.track
+	sg := &Subgroup{SubgroupHeader: h, group: g, writer: w}
+	w.sg = sg
 	g.absent = false
 	g.subgroups = append(g.subgroups, sg)
 	g.charge(objectCost)
 	t.arrived(arrival{sg: sg})
-	t.raise(Location{Group: group})
-	w := sg.writer
+	t.raise(Location{Group: g.Sequence})
 	t.squeeze(now)
-	return w, g.lost()
+	return g.lost()
 }
 
 // OpenGroup opens a group that is one subgroup, as those of moq-lite are. Its
@@ -147,11 +163,17 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 		t.mu.Unlock()
 		return err
 	}
+	if w.shared {
+		if more, err := w.share(h, size, now); !more || err != nil {
+			t.unlockNotify() // it may have cut a part off
+			return err
+		}
+	}
 	i, ok := w.sg.find(h.ID)
 	if ok || i < len(w.sg.objects) {
 		defer t.mu.Unlock()
 		if !ok || w.sg.objects[i].size != size {
-			return Errorf(CodeMalformed, "object %d of group %d differs from the one already received", h.ID, w.sg.Group())
+			return w.differs(h.ID)
 		}
 		w.cur, w.seen, w.woken = w.sg.objects[i], 0, w.sg.objects[i].have
 		return nil
@@ -190,6 +212,8 @@ func (s *Subgroup) last() *Object {
 
 func (w *SubgroupWriter) alive() *Error {
 	switch {
+	case w.shared:
+		return w.sharing()
 	case w.sg.state == reset:
 		return w.sg.err
 	case w.sg.state == finished || w.sg.writer != w:
@@ -202,7 +226,7 @@ func (w *SubgroupWriter) alive() *Error {
 // has not passed yet.
 func (w *SubgroupWriter) Missing() uint64 {
 	if w.cur == nil {
-		return 0
+		return w.skip
 	}
 	return w.cur.size - w.seen
 }
@@ -215,17 +239,19 @@ func (w *SubgroupWriter) Space() []byte {
 	}
 	w.t.mu.Lock()
 	defer w.t.mu.Unlock()
-	if w.seen == w.cur.have && w.alive() == nil {
-		return w.cur.space()
+	if w.skip == 0 && w.seen == w.cur.have && w.alive() == nil && (!w.shared || w.leads()) {
+		w.buf = w.cur.space()
+		return w.buf
 	}
 	if w.scratch == nil {
 		w.scratch = make([]byte, wakeBytes)
 	}
 	n := w.Missing()
-	if w.seen < w.cur.have {
+	if w.skip == 0 && w.seen < w.cur.have {
 		n = w.cur.have - w.seen
 	}
-	return w.scratch[:min(uint64(len(w.scratch)), n)]
+	w.buf = w.scratch[:min(uint64(len(w.scratch)), n)]
+	return w.buf
 }
 
 // Advance says that n bytes were put into Space.
@@ -236,17 +262,20 @@ func (w *SubgroupWriter) Advance(n int) *Error {
 		t.mu.Unlock()
 		return err
 	}
+	if w.skip > 0 {
+		w.skip -= uint64(n)
+		t.mu.Unlock()
+		return nil
+	}
+	if w.shared && (!w.leads() || w.seen < o.have) {
+		err := w.follow(w.buf[:n])
+		t.unlockNotify()
+		return err
+	}
 	if w.seen < o.have {
 		defer t.mu.Unlock()
-		for p := w.scratch[:n]; len(p) > 0; {
-			q := o.from(w.seen)
-			q = q[:min(len(p), len(q))]
-			if !bytes.Equal(p[:len(q)], q) {
-				return Errorf(CodeMalformed, "object %d of group %d differs from the one already received", o.ID, w.sg.Group())
-			}
-			p, w.seen = p[len(q):], w.seen+uint64(len(q))
-		}
-		return nil
+		_, err := w.compare(w.scratch[:n])
+		return err
 	}
 	o.have += uint64(n)
 	w.sg.bytes += int64(n)
@@ -258,6 +287,25 @@ func (w *SubgroupWriter) Advance(n int) *Error {
 	w.woken = o.have
 	t.unlockNotify()
 	return nil
+}
+
+// compare passes bytes of the current object that are there already, and
+// returns those that are not.
+func (w *SubgroupWriter) compare(p []byte) (rest []byte, _ *Error) {
+	o := w.cur
+	for len(p) > 0 && w.seen < o.have {
+		q := o.from(w.seen)
+		q = q[:min(len(p), len(q))]
+		if !bytes.Equal(p[:len(q)], q) {
+			return nil, w.differs(o.ID)
+		}
+		p, w.seen = p[len(q):], w.seen+uint64(len(q))
+	}
+	return p, nil
+}
+
+func (w *SubgroupWriter) differs(id uint64) *Error {
+	return Errorf(CodeMalformed, "object %d of group %d differs from the one already received", id, w.sg.Group())
 }
 
 // Append appends a complete object with a copy of payload.
@@ -284,6 +332,9 @@ func (w *SubgroupWriter) Finish(endOfGroup bool) *Error {
 	if err := w.alive(); err != nil {
 		return err
 	}
+	if w.shared {
+		return w.finish(endOfGroup)
+	}
 	if o := w.sg.last(); o != w.cur || w.Missing() > 0 {
 		err := Errorf(CodeMalformed, "the stream of group %d ended before the end of object %d", w.sg.Group(), o.ID)
 		w.sg.state, w.sg.err, w.sg.writer = reset, err, nil
@@ -302,8 +353,8 @@ func (w *SubgroupWriter) Reset(err *Error) {
 		err = ErrInternal
 	}
 	w.t.mu.Lock()
-	if w.sg.state == open && w.sg.writer == w {
-		w.sg.state, w.sg.err, w.sg.writer = reset, err, nil
+	if w.sg.state == open && w.quit() {
+		w.sg.state, w.sg.err = reset, err
 	}
 	w.t.unlockNotify()
 }
@@ -313,9 +364,7 @@ func (w *SubgroupWriter) Reset(err *Error) {
 func (w *SubgroupWriter) Leave() {
 	w.t.mu.Lock()
 	defer w.t.mu.Unlock()
-	if w.sg.writer == w {
-		w.sg.writer = nil
-	}
+	w.quit()
 }
 
 // Detach takes all open subgroups from their writers, as if each had called
@@ -325,7 +374,7 @@ func (t *Track) Detach() {
 	defer t.mu.Unlock()
 	for _, g := range t.groups {
 		for _, sg := range g.subgroups {
-			sg.writer = nil
+			sg.writer, sg.others = nil, nil
 		}
 	}
 }

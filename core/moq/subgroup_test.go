@@ -147,7 +147,8 @@ func TestDatagrams(t *testing.T) {
 	for _, id := range []uint64{5, 1, 3} {
 		require.Nil(t, k.AddDatagram(0, ObjectHeader{ID: id}, []byte{byte(id)}, id == 5, epoch))
 	}
-	require.ErrorIs(t, k.AddDatagram(0, ObjectHeader{ID: 3}, nil, false, epoch), ErrDuplicate)
+	require.ErrorIs(t, k.AddDatagram(0, ObjectHeader{ID: 3}, []byte{3}, false, epoch), ErrDuplicate)
+	require.ErrorIs(t, k.AddDatagram(0, ObjectHeader{ID: 3}, nil, false, epoch), ErrMalformed)
 	w := open0(t, k, 0)
 	require.Nil(t, w.Append(ObjectHeader{ID: 9}, nil, epoch))
 	require.ErrorIs(t, k.AddDatagram(0, ObjectHeader{ID: 9}, nil, false, epoch), ErrDuplicate)

@@ -209,7 +209,7 @@ func (t *Track) ResetOrphans(err *Error) {
 	t.mu.Lock()
 	for _, g := range t.groups {
 		for _, sg := range g.subgroups {
-			if sg.state == open && sg.writer == nil {
+			if sg.state == open && sg.writer == nil && len(sg.others) == 0 {
 				sg.state, sg.err = reset, err
 			}
 		}
