@@ -172,37 +172,65 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 	}
 	// Before FIRST_OBJECT existed nothing said so, but nothing comes before 0.
 	header.FirstKnown = header.FirstKnown || err == nil && first.ID == 0
-	w, e := in.track.OpenSubgroup(h.Group, header, time.Now())
+	w, e := in.open(h.Group, header, first.ID, err == nil)
 	if e != nil {
 		return e
 	}
 	m := first
 	for err == nil {
-		if err = u.object(w, &m, header.Priority); err == nil {
+		if err = u.object(w, receivedHeader(m.ID, header.Priority, m.Status, m.Properties), m.Size); err == nil {
 			m, err = readObject(u.in, s.p, h, &ids)
 		}
 	}
-	switch {
-	case err == io.EOF:
-		if e := w.Finish(h.EndOfGroup); e != nil {
-			return e
+	if err == io.EOF {
+		e := w.Finish(h.EndOfGroup)
+		if e == nil {
+			return nil
 		}
-		return nil
-	case isConn(err):
+		err = e
+	}
+	var bad *moq.Error
+	switch _, over := in.ended(); {
+	case isConn(err), over: // another source may go on
 		w.Leave()
+	case errors.As(err, &bad) && bad.Code == moq.CodeMalformed:
+		w.Leave()
+		s.endIncoming(in, bad)
 	default:
 		w.Reset(s.fromWire(err))
 	}
 	return u.cutShort(err)
 }
 
-// object reads an object behind its header.
-func (u *uniStream) object(w *moq.SubgroupWriter, m *objectHeader, priority uint8) error {
-	h := receivedHeader(m.ID, priority, m.Status, m.Properties)
-	if e := w.Begin(h, m.Size, time.Now()); e != nil {
+// object reads an object behind its header. One that another publisher may
+// bring others before waits for them.
+func (u *uniStream) object(w *moq.SubgroupWriter, h moq.ObjectHeader, size uint64) error {
+	e := w.Begin(h, size, time.Now())
+	if e == moq.Ahead {
+		e = u.await(w, h, size)
+	}
+	if e != nil {
 		return e
 	}
 	return readInto(u.in, w)
+}
+
+func (u *uniStream) await(w *moq.SubgroupWriter, h moq.ObjectHeader, size uint64) *moq.Error {
+	timer := time.NewTimer(u.s.cfg.Limits.ParkTime)
+	defer timer.Stop()
+	for {
+		changed := w.Track().Changed()
+		if e := w.Begin(h, size, time.Now()); e != moq.Ahead {
+			return e
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return moq.Errorf(moq.CodeOld, "others do not bring what is before object %d", h.ID)
+		case <-u.s.ctx.Done():
+			return moq.ErrDropped
+		}
+	}
 }
 
 // receivedHeader returns the header of an object in the model's terms.

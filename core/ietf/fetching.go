@@ -18,6 +18,7 @@ const fetchWindow = 8 << 20
 type fetching struct {
 	track    *moq.Track
 	start    moq.Location
+	join     *join // what it is for; nil: a reader
 	reader   *moq.ObjectReader
 	answered chan struct{} // closed when FETCH_OK or an error has come
 	over     chan struct{} // closed when nobody reads it any more
@@ -157,7 +158,8 @@ func (u *uniStream) fetched(id uint64) error {
 	case f == nil:
 		return moq.ErrCanceled
 	}
-	err := u.fetchObjects(f)
+	writers := map[uint64]*moq.SubgroupWriter{}
+	err := u.fetchObjects(f, writers)
 	switch {
 	case err == io.EOF:
 		select { // the answer may come later than all objects
@@ -174,42 +176,57 @@ func (u *uniStream) fetched(id uint64) error {
 			c.leave()
 			c.forget()
 		}
-		f.track.Finish(0) // last: who reads it withdraws what is not complete
+		f.end(writers, nil) // last: who reads it withdraws what is not complete
 		return nil
 	case isViolation(err):
 		return err
 	}
-	f.track.Fail(s.fromWire(err))
+	f.end(writers, s.fromWire(err))
 	return u.cutShort(err)
 }
 
-// fetchObjects reads objects until the stream ends; that is io.EOF.
-func (u *uniStream) fetchObjects(f *fetching) error {
-	cursor := fetchCursor{Order: moq.Ascending}
-	writers := map[uint64]*moq.SubgroupWriter{}
-	next, group := f.start, uint64(0)
-	finish := func() {
-		for _, w := range writers {
-			_ = w.Finish(true)
-		}
-		clear(writers)
+// end says that all objects have come, or why not.
+func (f *fetching) end(writers map[uint64]*moq.SubgroupWriter, err *moq.Error) {
+	switch {
+	case f.join != nil:
+		f.join.end(writers, err == nil)
+	case err != nil:
+		f.track.Fail(err)
+	default:
+		finishAll(writers)
+		f.track.Finish(0)
 	}
-	defer finish()
+}
+
+func finishAll(writers map[uint64]*moq.SubgroupWriter) {
+	for _, w := range writers {
+		_ = w.Finish(true)
+	}
+	clear(writers)
+}
+
+// fetchObjects reads objects until the stream ends; that is io.EOF.
+func (u *uniStream) fetchObjects(f *fetching, writers map[uint64]*moq.SubgroupWriter) error {
+	cursor := fetchCursor{Order: moq.Ascending}
+	next, group := f.start, uint64(0)
 	for {
 		m, err := cursor.read(u.in, u.s.p)
 		if err != nil {
 			return err
 		}
 		at := moq.Location{Group: m.Group, Object: m.Object}
-		if m.End == fetchEndUnknown || m.End == fetchEndTimedOut {
+		switch {
+		case f.join != nil && (m.Group != f.start.Group || m.End == fetchEndUnknown || m.End == fetchEndTimedOut):
+			return moq.Errorf(moq.CodeRange, "what was fetched is not the start of group %d", f.start.Group)
+		case m.End == fetchEndUnknown, m.End == fetchEndTimedOut:
 			f.track.Unknown(next, at)
 		}
 		next = at.Next()
 		if m.End != fetchIsObject {
 			continue
 		}
-		if m.Group != group {
-			finish()
+		if m.Group != group && f.join == nil {
+			finishAll(writers)
 			group = m.Group
 			if err := u.keepPace(f); err != nil {
 				return err
@@ -249,7 +266,7 @@ func (u *uniStream) fetchObject(f *fetching, m *fetchObject, writers map[uint64]
 		if err != nil {
 			return err
 		}
-		if e := f.track.AddDatagram(m.Group, h, payload, false, time.Now()); e != nil {
+		if e := f.track.AddDatagram(m.Group, h, payload, false, time.Now()); e != nil && e.Code != moq.CodeDuplicate {
 			return e
 		}
 		return nil
@@ -257,14 +274,11 @@ func (u *uniStream) fetchObject(f *fetching, m *fetchObject, writers map[uint64]
 	w := writers[m.Subgroup]
 	if w == nil {
 		var e *moq.Error
-		w, e = f.track.OpenSubgroup(m.Group, moq.SubgroupHeader{ID: m.Subgroup, Priority: h.Priority, FirstKnown: true}, time.Now())
+		w, e = f.track.JoinSubgroup(m.Group, moq.SubgroupHeader{ID: m.Subgroup, Priority: h.Priority, FirstKnown: true}, time.Now())
 		if e != nil {
 			return e
 		}
 		writers[m.Subgroup] = w
 	}
-	if e := w.Begin(h, m.Size, time.Now()); e != nil {
-		return e
-	}
-	return readInto(u.in, w)
+	return u.object(w, h, m.Size)
 }

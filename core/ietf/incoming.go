@@ -32,6 +32,7 @@ type incoming struct {
 	known   bool   // count is known
 	why     *moq.Error
 	timer   *time.Timer
+	join    *join
 }
 
 // Want implements route.Source.
@@ -193,11 +194,7 @@ func (in *incoming) responses() error {
 		return violated(CodeProtocolViolation, "%T answers SUBSCRIBE", m)
 	}
 	info := s.p.info(ok.Properties, &ok.Params)
-	if l := ok.Params.LargestObject; l.has {
-		s.mu.Lock()
-		in.start = moq.Location{Group: l.v.Group, Object: l.v.Object + 1}
-		s.mu.Unlock()
-	}
+	in.begins(ok.Params.LargestObject)
 	if err := in.bind(ok.TrackAlias, info); err != nil {
 		return err
 	}
@@ -267,7 +264,7 @@ func (in *incoming) graceOver() {
 		s.mu.Unlock()
 		return
 	}
-	if len(in.streams) > 0 {
+	if len(in.streams) > 0 || !in.join.isOver() {
 		in.timer.Reset(s.cfg.Limits.ParkTime)
 		s.mu.Unlock()
 		return
@@ -279,7 +276,7 @@ func (in *incoming) graceOver() {
 func (in *incoming) checkEnd() {
 	s := in.s
 	s.mu.Lock()
-	end := in.done && in.known && !in.over && !s.closing && len(in.streams) == 0 && in.came >= in.count
+	end := in.done && in.known && !in.over && !s.closing && len(in.streams) == 0 && in.came >= in.count && in.join.isOver()
 	s.mu.Unlock()
 	if end {
 		in.finish()
@@ -288,6 +285,9 @@ func (in *incoming) checkEnd() {
 
 // finish ends the track as the peer has.
 func (in *incoming) finish() {
+	if in.join != nil {
+		in.join.settle()
+	}
 	if in.why == nil {
 		final := uint64(0)
 		if l, ok := in.track.Largest(); ok {
@@ -323,8 +323,12 @@ func (s *session) endIncoming(in *incoming, why *moq.Error) {
 	for u := range in.streams {
 		streams = append(streams, u)
 	}
-	c, done := in.c, in.done
+	c, done, j := in.c, in.done, in.join
 	s.mu.Unlock()
+	if j != nil {
+		j.abandon()
+		j.settle()
+	}
 	for _, u := range streams {
 		u.CancelRead(s.reset(moq.ErrCanceled))
 	}

@@ -66,6 +66,9 @@ type Profile struct {
 	VarintBytes bool
 	// HideLargest likewise: SUBSCRIBE_OK does not say LARGEST_OBJECT.
 	HideLargest bool
+	// Replays likewise: a subscription of the largest object starts with the
+	// first one of its group.
+	Replays bool
 	// SilentDone likewise: a subscription ends with its stream alone, FIN for a
 	// clean end and a reset for any other.
 	SilentDone bool

@@ -112,6 +112,7 @@ func (c *call) publish(m *publish) error {
 		s: s, track: moq.NewTrack(name, s.cfg.Limits.Cache, nil), name: m.Name, c: c, streams: map[*uniStream]struct{}{},
 	}
 	info := s.p.info(m.Properties, &m.Params)
+	in.begins(m.Params.LargestObject)
 	in.track.SetInfo(info)
 	s.mu.Lock()
 	s.byTrack[in.track] = in

@@ -45,6 +45,22 @@ var quirks = []quirk{
 		in:    func(p *Profile) bool { return p.GoawayID },
 		apply: func(p *Profile) { p.GoawayID = false },
 	},
+	// They start with the current group's first object whatever is asked for.
+	{
+		peer: "moq-lite-js", seen: "@moq/net 0.3.4",
+		in:    func(*Profile) bool { return true },
+		apply: func(p *Profile) { p.Replays = true },
+	},
+	{
+		peer: "moq-lite-rs", seen: "moq-net at c867f208",
+		in:    func(*Profile) bool { return true },
+		apply: func(p *Profile) { p.Replays = true },
+	},
+	{
+		peer: implementation, seen: "all versions",
+		in:    func(*Profile) bool { return true },
+		apply: func(p *Profile) { p.Replays = true },
+	},
 	// It gives up a subscription whose SUBSCRIBE_OK has a LARGEST_OBJECT. Later
 	// versions do not, but call themselves the same.
 	{

@@ -97,6 +97,19 @@ func (w *SubgroupWriter) sharing() *Error {
 	return w.t.writable()
 }
 
+// Presume finishes the subgroup for want of news: whoever brings more of it
+// still may. Nothing happens where others write it.
+func (w *SubgroupWriter) Presume() {
+	w.t.mu.Lock()
+	if sg := w.sg; w.sharing() == nil && sg.state == open && w.quit() {
+		sg.state, sg.presumed = finished, true
+	}
+	w.t.unlockNotify()
+}
+
+// Track returns the track that is written.
+func (w *SubgroupWriter) Track() *Track { return w.t }
+
 // leads reports whether the bytes that w has next are the next ones of the log.
 func (w *SubgroupWriter) leads() bool {
 	return w.sg.state == open && w.sg.writer == w && w.cur == w.sg.last()
@@ -135,10 +148,10 @@ func (w *SubgroupWriter) share(h ObjectHeader, size uint64, now time.Time) (more
 		return false, nil
 	case sg.group.elsewhere(h.ID, sg.ID):
 		return false, Errorf(CodeMalformed, "object %d of group %d is in another subgroup, or was a datagram", h.ID, sg.Group())
-	case sg.state == finished:
+	case sg.state == finished && !sg.presumed:
 		return false, Errorf(CodeMalformed, "object %d of group %d comes after the end of its subgroup", h.ID, sg.Group())
 	}
-	if sg.state == reset {
+	if sg.state != open {
 		return true, w.goOn(w.comesAfter(h.ID), now)
 	}
 	sewn := w.comesAfter(h.ID)
@@ -266,6 +279,7 @@ func (w *SubgroupWriter) finish(endOfGroup bool) *Error {
 		w.quit()
 		return Errorf(CodeMalformed, "the stream of group %d, subgroup %d ended before the end of what there is", sg.Group(), sg.ID)
 	}
+	sg.presumed = false
 	if sg.state == open || last != nil && sg.state == reset {
 		sg.state, sg.err, sg.writer, sg.others = finished, nil, nil, nil
 	}

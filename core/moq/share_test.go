@@ -156,7 +156,9 @@ func TestSharedSubgroupModel(t *testing.T) {
 		for id := rapid.Uint64Range(0, 2).Draw(t, "first"); len(ids) < 6; id += rapid.Uint64Range(1, 3).Draw(t, "gap") {
 			ids = append(ids, id)
 		}
-		size := func(id uint64) uint64 { return []uint64{0, 1, 900, FirstChunk + 5, FirstChunk + laterChunk + 7}[id*7%5] }
+		size := func(id uint64) uint64 {
+			return []uint64{0, 1, 900, FirstChunk + 5, FirstChunk + laterChunk + 7}[id*7%5]
+		}
 		type stream struct {
 			w    *SubgroupWriter
 			next int // index into ids

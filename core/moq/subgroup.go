@@ -32,16 +32,17 @@ type SubgroupHeader struct {
 // A Subgroup is what one stream carries: an append-only log of objects.
 type Subgroup struct {
 	SubgroupHeader
-	group   *Group
-	objects []*Object // ascending by id
-	bytes   int64     // of payload that is there
-	state   state
-	err     *Error            // for reset
-	writer  *SubgroupWriter   // nil once it has left
-	others  []*SubgroupWriter // further ones of who shares it
-	before  *Subgroup         // the part that this one goes on from
-	next    *Subgroup         // the part that goes on from this one, which is reset
-	sewn    bool              // nothing is missing between this part and the next
+	group    *Group
+	objects  []*Object // ascending by id
+	bytes    int64     // of payload that is there
+	state    state
+	err      *Error            // for reset
+	writer   *SubgroupWriter   // nil once it has left
+	others   []*SubgroupWriter // further ones of who shares it
+	before   *Subgroup         // the part that this one goes on from
+	next     *Subgroup         // the part that goes on from this one, which is reset
+	presumed bool              // finished, but there may be more
+	sewn     bool              // nothing is missing between this part and the next
 }
 
 // Group returns the sequence number of the subgroup's group.
