@@ -109,8 +109,9 @@ func TestCapturedNpmPublisher(t *testing.T) {
 			r := w.read("room", "video", moq.Subscription{Priority: 2})
 			if draft == lite05 {
 				ask := p.Accept()
-				ask.WantBytes(x("06 0b 'room' 'video'")).WantFIN()
+				ask.WantBytes(x("06 0b 'room' 'video'"))
 				send.to(ask, "08", "01 00 5388 80015f90").FIN()
+				ask.WantFIN()
 			}
 			st := p.Accept()
 			frames := "02 6630 01 62"

@@ -162,11 +162,14 @@ func TestPuppetIsFetchedFrom(t *testing.T) {
 			fetching := later(func() (*moq.ObjectReader, error) { return s.Fetch(ctx, moq.GroupFetch(bobVideo, 41, 3)) })
 			if draft == lite05 {
 				st := p.Accept()
-				st.WantBytes(x("06 0f 'room/bob' 'video'")).WantFIN()
+				st.WantBytes(x("06 0f 'room/bob' 'video'"))
+				st.WantIdle() // FIN would say that nobody waits for the answer
 				st.Send(x("08 01 00 5388 80015f90")).FIN()
+				st.WantFIN()
 			}
 			st := p.Accept()
 			st.WantBytes(join(x("03"), msg(map[bool]string{true: "'/room/bob'", false: "'room/bob'"}[draft == lite04], " 'video' 03 29")))
+			st.WantIdle()
 			r, err := fetching()
 			require.NoError(t, err)
 			st.Send(x(map[bool]string{true: "8002bf20 02 6869  01 01 78", false: "02 6869  01 78"}[draft == lite05]))

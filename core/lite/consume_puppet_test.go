@@ -204,8 +204,9 @@ func (p *peer) wantSubscribe(t *testing.T) *quictest.PuppetStream {
 	t.Helper()
 	if p.draft == lite05 {
 		st := p.Accept()
-		st.WantHex("06 0f 08 726f6f6d2f626f62 05 766964656f").WantFIN()
+		st.WantHex("06 0f 08 726f6f6d2f626f62 05 766964656f")
 		st.Send(x("08 01 00 5388 80015f90")).FIN()
+		st.WantFIN()
 	}
 	st := p.Accept()
 	st.WantBytes(x(map[string]string{

@@ -124,12 +124,12 @@ func (s *session) fetchGroup(path string, req moq.FetchRequest, info moq.TrackIn
 	if err != nil {
 		return nil, s.fromWire(err)
 	}
-	_ = st.Close()
 	// Who asks us gives up after FetchTime: not at the same instant, so that
 	// what is said here does not depend on whose timer is first.
 	timer := time.AfterFunc(s.cfg.Limits.FetchTime+time.Second, func() { st.CancelRead(s.code(CodeTimeout)) })
 	read := func() {
 		defer timer.Stop()
+		defer st.Close() // not before: see readInfo
 		if err := readObjects(wire.NewStream(wire.RFC9000, st), st, s, w); err != nil {
 			st.CancelRead(s.code(codeOf(err)))
 			t.Fail(s.fromWire(err))

@@ -177,7 +177,6 @@ func (in *incoming) askInfo() error {
 	if err != nil {
 		return err
 	}
-	_ = st.Close()
 	s.group.Go(func() {
 		info, err := s.readInfo(st)
 		switch {
@@ -193,7 +192,10 @@ func (in *incoming) askInfo() error {
 	return nil
 }
 
+// readInfo reads the answer to TRACK. Our side ends after it: there are peers to
+// whom an earlier FIN says that nobody waits any more.
 func (s *session) readInfo(st quic.Stream) (moq.TrackInfo, error) {
+	defer st.Close()
 	timer := time.AfterFunc(s.cfg.RequestTimeout, func() { st.CancelRead(s.code(CodeTimeout)) })
 	defer timer.Stop()
 	var m trackInfo
@@ -282,7 +284,6 @@ func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.Tr
 	if err != nil {
 		return moq.TrackInfo{}, s.fromWire(err)
 	}
-	_ = st.Close()
 	defer context.AfterFunc(ctx, func() { st.CancelRead(s.code(CodeCancel)) })()
 	info, err := s.readInfo(st)
 	if err != nil {
