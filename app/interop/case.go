@@ -36,6 +36,9 @@ var cases = []Case{
 	{ID: "announce-subscribe", Aliases: []string{"publish-namespace-subscribe"}, Limit: 3 * time.Second, play: announceSubscribe},
 	{ID: "subscribe-before-announce", Aliases: []string{"subscribe-before-publish-namespace"}, Limit: 3500 * time.Millisecond, play: subscribeBeforeAnnounce},
 
+	{ID: "publish-track-only", Extra: true, Limit: otherwise, play: publishTrackOnly},
+	{ID: "publish-track-subscribe", Extra: true, Limit: otherwise, play: publishTrackSubscribe},
+	{ID: "subscribe-tracks", Extra: true, Limit: otherwise, play: subscribeTracks},
 	{ID: "single-object", Extra: true, Limit: otherwise, play: singleObject},
 	{ID: "single-group", Extra: true, Limit: otherwise, play: singleGroup},
 	{ID: "multiple-groups", Extra: true, Limit: otherwise, play: multipleGroups},
