@@ -41,6 +41,7 @@ type link struct {
 	Link
 	net  *Network
 	a, b string
+	own  bool // SetLink was called
 
 	down   bool
 	held   []packet      // sent while down

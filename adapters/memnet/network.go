@@ -109,7 +109,21 @@ func (n *Network) node(name string) *Node {
 func (n *Network) SetLink(a, b string, l Link) {
 	n.mu.Lock()
 	defer n.release()
-	n.link(a, b).set(l)
+	k := n.link(a, b)
+	k.own = true
+	k.set(l)
+}
+
+// SetLinks changes every link that SetLink has not, those to come included.
+func (n *Network) SetLinks(l Link) {
+	n.mu.Lock()
+	defer n.release()
+	n.conf.Link = l
+	for _, k := range n.links {
+		if !k.own {
+			k.set(l)
+		}
+	}
 }
 
 // Partition cuts the link from a to b: what a sends to b waits for Heal, and

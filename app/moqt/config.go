@@ -22,6 +22,9 @@ type Config struct {
 	// MinLatency is how long a group is still sent, whatever the subscriber
 	// says, once a newer one exists: 1 s.
 	MinLatency time.Duration
+	// Coalesce is how long what is ready to be sent waits for more of it, so
+	// that it leaves in fewer packets: 0.
+	Coalesce time.Duration
 	// Import enters what the peer announces into the TrackMux: what makes a
 	// session one of a relay.
 	Import bool
@@ -97,7 +100,7 @@ func (c *Config) core() *session.Config {
 	c = c.orZero()
 	conf := &session.Config{Config: dialect.Config{
 		Hop: c.Hop, Import: c.Import, SetupTimeout: c.setupTimeout(),
-		RequestTimeout: c.RequestTimeout, MinLatency: c.MinLatency, Limits: c.Limits,
+		RequestTimeout: c.RequestTimeout, MinLatency: c.MinLatency, Coalesce: c.Coalesce, Limits: c.Limits,
 	}}
 	if len(c.Versions) > 0 {
 		conf.Versions = c.Versions

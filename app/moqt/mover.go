@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -219,7 +220,7 @@ func (m *mover) switchTo(old, core *session.Session, to *url.URL) error {
 		m.s.set(core)
 	}
 	tracks := slices.SortedFunc(maps.Keys(m.tracks), func(a, b *moq.Track) int { return a.Name().Compare(b.Name()) })
-	watches := slices.Collect(maps.Keys(m.watches))
+	watches := slices.SortedFunc(maps.Keys(m.watches), func(a, b *watch) int { return strings.Compare(string(a.prefix), string(b.prefix)) })
 	m.mu.Unlock()
 	if over || !m.use(core) {
 		_ = core.CloseWithError(SessionNoError, "")

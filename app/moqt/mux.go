@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
+	"net"
 	"time"
 
+	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
 	"github.com/moqtgo/moqt/core/session"
@@ -130,6 +132,35 @@ func (m *TrackMux) Stats() MuxStats { return m.mux.Stats() }
 // Lost counts what could not cross from the version of a publisher to that of
 // a subscriber, since the whole TrackMux was made.
 func (m *TrackMux) Lost() LossCounts { return m.mux.Lost().Counts() }
+
+// TrackStats are figures of a track that a TrackMux has from elsewhere, and
+// shares among its subscribers.
+type TrackStats struct {
+	Name FullTrackName // absolute
+	// From is the address of the session that feeds the track; nil where that
+	// is a handler of this process, or where the track waits for a source.
+	From          net.Addr
+	Subscriptions int
+	// Former says that the broadcast has ended: the track goes on for those
+	// who had subscribed.
+	Former bool
+	Cached int64 // bytes in the cache, and 256 for each object
+}
+
+// Tracks returns the tracks of the whole TrackMux, whatever m is restricted
+// to, in the order of their names. Those of a Broadcast in this process are not
+// among them.
+func (m *TrackMux) Tracks() []TrackStats {
+	feeds := m.mux.Feeds()
+	all := make([]TrackStats, len(feeds))
+	for i, f := range feeds {
+		all[i] = TrackStats{Name: f.Track.Name(), Subscriptions: f.Track.Demand().Readers, Former: f.Former, Cached: f.Track.Cached()}
+		if p, ok := f.Source.(dialect.Peer); ok {
+			all[i].From = p.RemoteAddr()
+		}
+	}
+	return all
+}
 
 // Publish announces a broadcast until ctx ends; it does not wait for that.
 // handler is run, in a goroutine of its own, for each track of it that is

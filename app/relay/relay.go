@@ -30,11 +30,15 @@ type Relay struct {
 	// Page answers GET and HEAD for what HTTPHandler has nothing at; nil is
 	// 404 Not Found.
 	Page http.Handler
+	// Random returns the source of the numbers in [0, 1) that spread the waits
+	// between the attempts to reach an upstream relay; nil is a shared one. A
+	// simulation sets it.
+	Random func(upstream string) func() float64
 
 	once sync.Once
 
 	mu       sync.Mutex
-	sessions map[*moqt.Session]struct{}
+	sessions map[*moqt.Session]bool // true: accepted; false: with an upstream relay
 	total    int64
 	sent     int64 // bytes of the sessions that have ended
 	received int64
@@ -67,7 +71,7 @@ func (r *Relay) init() {
 		conf.Import = true
 		client.Config = &conf
 		r.Client = &client
-		r.sessions = map[*moqt.Session]struct{}{}
+		r.sessions = map[*moqt.Session]bool{}
 	})
 }
 
@@ -84,17 +88,17 @@ func (r *Relay) ServeMOQ(w moqt.SetupResponseWriter, req *moqt.SetupRequest) {
 	if err != nil {
 		return // the server has told
 	}
-	r.enter(s)
+	r.enter(s, true)
 	context.AfterFunc(s.Context(), func() { // no goroutine waits meanwhile
 		_ = s.Wait()
 		r.leave(s)
 	})
 }
 
-func (r *Relay) enter(s *moqt.Session) {
+func (r *Relay) enter(s *moqt.Session, accepted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sessions[s] = struct{}{}
+	r.sessions[s] = accepted
 	r.total++
 }
 
@@ -129,6 +133,9 @@ func (r *Relay) Connect(ctx context.Context, url string) error {
 	r.init()
 	log := r.Logger.With("upstream", url)
 	var wait Backoff
+	if r.Random != nil {
+		wait.Random = r.Random(url)
+	}
 	for {
 		dial, cancel := context.WithTimeout(ctx, setupTime)
 		s, err := r.Client.Dial(dial, url, r.Mux)
@@ -154,11 +161,27 @@ func (r *Relay) Connect(ctx context.Context, url string) error {
 
 // stay waits until the session ends; the end of ctx ends it well.
 func (r *Relay) stay(ctx context.Context, s *moqt.Session) error {
-	r.enter(s)
+	r.enter(s, false)
 	defer r.leave(s)
 	stop := context.AfterFunc(ctx, func() { _ = s.CloseWithError(moqt.SessionNoError, "") })
 	defer stop()
 	return s.Wait()
+}
+
+// Goaway asks everybody whose session was accepted here to move to uri within
+// timeout, or anywhere where uri is empty. It returns when all have been asked;
+// those whose version has no such message stay.
+func (r *Relay) Goaway(ctx context.Context, uri string, timeout time.Duration) {
+	r.init()
+	r.mu.Lock()
+	var asked sync.WaitGroup
+	for s, accepted := range r.sessions {
+		if accepted {
+			asked.Go(func() { _ = s.Goaway(ctx, uri, timeout) })
+		}
+	}
+	r.mu.Unlock()
+	asked.Wait()
 }
 
 // Stats are figures of a Relay.

@@ -343,3 +343,55 @@ func TestHTTPCutOff(t *testing.T) {
 	send(w, next)
 	assert.Equal(t, 502, w.Code)
 }
+
+// A relay tells where each track comes from, and what it keeps of it.
+func TestTracks(t *testing.T) {
+	bubble(t, func(w *world) {
+		r, stop := w.relay("relay")
+		defer stop()
+		mux := moqt.NewTrackMux(nil)
+		_, withdraw := announce(w, mux, "room", "hello")
+		w.dial("pub", "moqt://relay", mux)
+		s := w.dial("sub", "moqt://relay", nil)
+		w.net.Wait()
+		reader, err := s.Subscribe(w.Context(), "room", "data", nil)
+		require.NoError(w, err)
+		time.Sleep(time.Second)
+		all := r.TrackMux().Tracks()
+		require.Len(w, all, 1)
+		assert.Equal(w, moqt.FullTrackName{Path: "room", Name: "data"}, all[0].Name)
+		assert.Equal(w, "pub:49152", all[0].From.String())
+		assert.Equal(w, 1, all[0].Subscriptions)
+		assert.False(w, all[0].Former)
+		assert.Greater(w, all[0].Cached, int64(len("hello")))
+		withdraw()
+		time.Sleep(time.Second)
+		all = r.TrackMux().Tracks()
+		require.Len(w, all, 1, "who had subscribed keeps the track")
+		assert.True(w, all[0].Former)
+		reader.Close()
+		time.Sleep(time.Minute)
+		assert.Empty(w, r.TrackMux().Tracks())
+	})
+}
+
+// Goaway moves those who were accepted.
+func TestGoaway(t *testing.T) {
+	bubble(t, func(w *world) {
+		r, stop := w.relay("one")
+		defer stop()
+		n := w.net.Node("sub")
+		c := &moqt.Client{DialQUICFunc: n.Dial, Config: &moqt.Config{Versions: []string{"moq-lite-05"}}}
+		s, err := c.Dial(w.Context(), "moqt://one:443/", nil)
+		require.NoError(w, err)
+		time.Sleep(time.Second)
+		require.Equal(w, 1, r.Stats().Sessions)
+		r.Goaway(w.Context(), "", time.Second) // to the same place: anywhere is here too
+		time.Sleep(5 * time.Second)
+		assert.NoError(w, s.Context().Err())
+		assert.Equal(w, 1, r.Stats().Sessions)
+		assert.EqualValues(w, 2, r.Stats().TotalSessions, "it came back over another connection")
+		require.NoError(w, s.CloseWithError(moqt.SessionNoError, ""))
+		require.Error(w, s.Wait())
+	})
+}

@@ -27,6 +27,11 @@ type Config struct {
 	// MinLatency is how long a group is still sent, whatever the subscriber
 	// says, once a newer one exists: 1 s.
 	MinLatency time.Duration
+	// Coalesce is how long what is ready to be sent waits for more of it: 0.
+	// Some of it leaves later, in fewer packets. A simulation sets a
+	// nanosecond: then everything of an instant is known before any of it is
+	// written, and it does not matter what came first.
+	Coalesce time.Duration
 	// OnGoaway is called when the peer asks to move to uri ("" for
 	// anywhere).
 	OnGoaway func(uri string, timeout time.Duration)

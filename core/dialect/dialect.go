@@ -104,6 +104,8 @@ type Peer interface {
 	Probe(context.Context) (*moq.ProbeReader, error)
 	// Goaway asks the peer to move to uri, or anywhere where it is empty.
 	Goaway(ctx context.Context, uri string, timeout time.Duration) error
+	// RemoteAddr returns the address of the peer.
+	RemoteAddr() net.Addr
 	// Close ends the session with a code of the dialect for err; nil is a
 	// clean end.
 	Close(err error)

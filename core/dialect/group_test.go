@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -84,5 +85,30 @@ func TestRunner(t *testing.T) {
 		close(gate)
 		g.Close()
 		g.Wait()
+	})
+}
+
+// TestCoalesce: what is ready within the time is served at once, in the order
+// of its rank.
+func TestCoalesce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup()
+		r := NewRunner(g)
+		r.Coalesce(time.Millisecond)
+		start := time.Now()
+		var order []uint64
+		var at []time.Duration
+		tasks := make([]Task, 3)
+		for i := range tasks {
+			rank := uint64(3 - i)
+			tasks[i].init(r, rank, func(*[]func()) { order, at = append(order, rank), append(at, time.Since(start)) })
+			tasks[i].Wake()
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		g.Close()
+		g.Wait()
+		require.Equal(t, []uint64{1, 2, 3}, order)
+		require.Equal(t, []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}, at)
 	})
 }

@@ -4,14 +4,16 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Runner does what is ready in a session, in one goroutine that lives only
 // while there is something. What would block is left to goroutines of its own,
 // the last one of which the runner's goroutine becomes.
 type Runner struct {
-	start func() bool
-	group *Group
+	start    func() bool
+	group    *Group
+	coalesce time.Duration
 
 	unsent     atomic.Int64 // bytes in outboxes
 	maxUnsent  int64        // 0: no limit
@@ -36,6 +38,10 @@ func NewRunner(g *Group) *Runner {
 // outboxes: messages to a peer that does not read them. Call it before the
 // first message.
 func (r *Runner) Limit(bytes int, f func()) { r.maxUnsent, r.overloaded = int64(bytes), f }
+
+// Coalesce makes whatever is ready wait so long for more. Call it before the
+// first Wake.
+func (r *Runner) Coalesce(d time.Duration) { r.coalesce = d }
 
 // owe counts n bytes more, or less, that wait in an outbox.
 func (r *Runner) owe(n int) {
@@ -73,8 +79,17 @@ func (t *Task) Wake() {
 	r.running = true
 	r.mu.Unlock()
 	if start {
-		r.start()
+		r.begin()
 	}
+}
+
+// begin starts the goroutine, once more may be ready.
+func (r *Runner) begin() {
+	if r.coalesce > 0 {
+		time.AfterFunc(r.coalesce, func() { r.start() })
+		return
+	}
+	r.start()
 }
 
 func (r *Runner) run() {
@@ -101,6 +116,13 @@ func (r *Runner) run() {
 		r.mu.Lock()
 		if len(r.ready) > 0 {
 			r.mu.Unlock()
+			if r.coalesce > 0 {
+				r.begin()
+				if last != nil {
+					last()
+				}
+				return
+			}
 			if last != nil {
 				r.group.Go(last)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -88,6 +89,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		})
 	}
 	s.runner = dialect.NewRunner(s.group)
+	s.runner.Coalesce(s.cfg.Coalesce)
 	s.runner.Limit(cfg.Limits.UnsentBytes, func() {
 		s.Close(violated(CodeInternalError, "more than %d bytes of messages are not read", cfg.Limits.UnsentBytes))
 	})
@@ -165,6 +167,9 @@ func (s *session) giveUp(t *moq.Track) {
 		t.Fail(&moq.Error{Code: moq.CodeDropped, Reason: "the session ended", Err: context.Cause(s.ctx)})
 	}
 }
+
+// RemoteAddr implements dialect.Peer.
+func (s *session) RemoteAddr() net.Addr { return s.conn.State().RemoteAddr }
 
 // Wait returns when the session has ended, with the reason.
 func (s *session) Wait() error {

@@ -138,6 +138,14 @@ func (t *Track) Resume() (group uint64, ok bool) {
 	return after(t.groups[len(t.groups)-1].Sequence), true
 }
 
+// Cached returns what the objects in the cache cost: their payload bytes, and
+// 256 for each of them.
+func (t *Track) Cached() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bytes
+}
+
 // Demand returns what all readers of the track want together.
 func (t *Track) Demand() Demand {
 	t.mu.Lock()

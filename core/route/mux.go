@@ -134,6 +134,37 @@ func (m *Mux) Stats() Stats {
 	return s
 }
 
+// A Feed is one shared track: at most one upstream subscription feeds it.
+type Feed struct {
+	Track *moq.Track
+	// Source is where its objects come from; nil where it waits for one.
+	Source Source
+	// Former says that the broadcast has ended: those who had subscribed keep
+	// the track until its source ends it, others get another one.
+	Former bool
+}
+
+// Feeds returns the shared tracks in the order of their names.
+func (m *Mux) Feeds() []Feed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []*feed
+	for _, f := range m.feeds {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b *feed) int {
+		return cmp.Or(a.track.Name().Compare(b.track.Name()), cmp.Compare(a.serial, b.serial))
+	})
+	feeds := make([]Feed, len(all))
+	for i, f := range all {
+		feeds[i].Track, feeds[i].Former = f.track, f.content.ended
+		if f.pub != nil {
+			feeds[i].Source = f.pub.source
+		}
+	}
+	return feeds
+}
+
 // Sweep does what is due at now: it ends broadcasts that have lingered and
 // waited long enough, and drops tracks that nobody reads. It returns when it
 // wants to be called next; the zero time means not before the next alarm.

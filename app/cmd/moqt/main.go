@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/app/sim"
 )
 
 // Exit codes.
@@ -36,6 +37,7 @@ type cli struct {
 	List      listCmd      `cmd:"" help:"List broadcasts, and follow their changes."`
 	Fetch     fetchCmd     `cmd:"" help:"Write one group of a track to standard output."`
 	Interop   interopCmd   `cmd:"" help:"Play the cases of the MoQ interop runner against a relay."`
+	Sim       simCmd       `cmd:"" help:"Play stories on a network in memory."`
 	Version   versionCmd   `cmd:"" help:"Print the version and the drafts that are spoken."`
 }
 
@@ -55,6 +57,8 @@ type world struct {
 	terminal bool
 	// net, if not nil, replaces the network.
 	net *network
+	// play, if not nil, replaces sim.Main.
+	play func(func(*sim.Player) int)
 }
 
 func (w *world) getenv(name string) string {

@@ -1,0 +1,361 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/moqtgo/moqt/app/moqt"
+)
+
+// A subscriber follows one track, and comes back when something ends.
+type subscriber struct {
+	*dialer
+	path  moqt.Path
+	track string
+	sub   moqt.Subscription
+	begun time.Duration // when the process started
+
+	mu       sync.Mutex
+	left     bool // it was told to unsubscribe
+	stalled  bool
+	stop     context.CancelFunc // of the subscription
+	stats    subStats
+	whole    map[string]map[uint64]bool // groups that came to their end, by label
+	first    map[string]uint64
+	lastAt   time.Duration // when the last frame came
+	current  string        // label
+	codes    map[string]int
+	active   bool
+	since    time.Duration // when the subscription was made
+	openings map[uint64]*reading
+}
+
+// subStats count over all subscriptions of a subscriber.
+type subStats struct {
+	subscribed, frames, groups, whole, cut, ends, late int
+	bytes                                              int64
+	lag, worst                                         time.Duration
+	last                                               uint64
+}
+
+// A reading is a group of the current subscription.
+type reading struct {
+	next  uint64 // object
+	label string
+	over  bool
+}
+
+func (w *World) subscribe(l *Line) error {
+	for _, n := range names(l.Args[0]) {
+		if err := w.free(n); err != nil {
+			return err
+		}
+		s := &subscriber{
+			dialer: w.dialer(n, l.Args[1], l), path: moqt.ParsePath(l.Args[2]), track: l.Args[3],
+			whole: map[string]map[uint64]bool{}, first: map[string]uint64{}, codes: map[string]int{},
+			sub: moqt.Subscription{MaxLatency: l.span("latency", 0), Priority: uint8(l.number("priority", count, 0))},
+		}
+		if l.word("order", "") == "ascending" {
+			s.sub.Order = moqt.Ascending
+		}
+		switch from := l.word("from", "latest"); from {
+		case "latest":
+		case "next":
+			s.sub.From = moqt.FromNext
+		case "largest":
+			s.sub.From = moqt.FromLargest
+		default:
+			g, _ := strconv.ParseUint(from, 10, 64)
+			s.sub.From, s.sub.Start = moqt.FromAbsolute, moqt.Location{Group: g}
+		}
+		w.enter(s)
+		w.Wait()
+	}
+	return nil
+}
+
+func (s *subscriber) begin() {
+	mux := moqt.NewTrackMux(&moqt.TrackMuxConfig{Hop: s.hop()})
+	s.begun = s.w.Now()
+	s.run(func(ctx context.Context) {
+		s.stay(ctx, mux, s.follow)
+	})
+}
+
+const (
+	// resubscribe is how long a subscriber waits before it tries again.
+	resubscribe = 500 * time.Millisecond
+	// again is how long it waits after the end of a track.
+	again = 5 * time.Second
+)
+
+// follow subscribes for as long as the session lives.
+func (s *subscriber) follow(ctx context.Context, session *moqt.Session) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.mu.Lock()
+	s.stop = cancel
+	gone := s.left
+	s.mu.Unlock()
+	if gone {
+		return
+	}
+	for ctx.Err() == nil {
+		r, err := session.Subscribe(ctx, s.path, s.track, &s.sub)
+		if err == nil {
+			s.subscribedTo()
+			err = s.read(ctx, r)
+			r.Close()
+		}
+		s.ended(err)
+		wait := resubscribe
+		if err == io.EOF {
+			wait = again
+		}
+		if s.once || sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *subscriber) subscribedTo() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.subscribed++
+	s.active, s.since = true, s.w.Now()
+	s.openings = map[uint64]*reading{}
+	s.w.note(s.name, "subscribed")
+}
+
+func (s *subscriber) ended(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = false
+	switch {
+	case err == io.EOF:
+		s.stats.ends++
+	default:
+		s.codes[codeOf(err)]++
+	}
+	s.w.note(s.name, "subscription ended: %v", err)
+}
+
+// codeOf names an error in one word.
+func codeOf(err error) string {
+	var e *moqt.Error
+	if errors.As(err, &e) {
+		return e.Code.String()
+	}
+	var c *moqt.ConnError
+	if errors.As(err, &c) {
+		return "connection"
+	}
+	if errors.Is(err, context.Canceled) {
+		return "canceled"
+	}
+	return "error"
+}
+
+// read reads a subscription to its end. Groups may overtake each other.
+func (s *subscriber) read(ctx context.Context, r *moqt.TrackReader) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		g, err := r.NextGroup(ctx)
+		if err != nil {
+			if err == io.EOF { // what came before the end still counts
+				wg.Wait()
+			}
+			return err
+		}
+		o := s.opened(g.Sequence())
+		wg.Go(func() { s.readGroup(ctx, g, o) })
+	}
+}
+
+func (s *subscriber) opened(group uint64) *reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.openings[group] != nil {
+		s.w.breach("%s got group %d twice in one subscription", s.name, group)
+	}
+	o := &reading{}
+	s.openings[group] = o
+	for g := range s.openings { // what is long over is forgotten
+		if g+1000 < group {
+			delete(s.openings, g)
+		}
+	}
+	s.stats.groups++
+	return o
+}
+
+func (s *subscriber) readGroup(ctx context.Context, g *moqt.GroupReader, o *reading) {
+	for {
+		obj, err := g.ReadObject(ctx)
+		if err != nil {
+			s.groupEnded(g.Sequence(), o, err)
+			return
+		}
+		s.got(g.Sequence(), o, obj)
+	}
+}
+
+// got checks an object.
+func (s *subscriber) got(group uint64, o *reading, obj *moqt.Object) {
+	payload := obj.Payload()
+	label := labelOf(payload)
+	name := moqt.FullTrackName{Path: s.root.Join(s.path), Name: s.track}
+	if !slices.Contains(s.w.labels(name), label) {
+		s.w.breach("%s got an object of %v that says it is %.80q", s.name, name, payload)
+		return
+	}
+	written, err := s.w.content(label, name).check(group, obj.ID, payload)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
+		s.w.breach("%s: %v", s.name, err)
+		return
+	case o.label == "" && s.sub.From == moqt.FromLargest: // it starts inside a group
+	case obj.ID != o.next:
+		s.w.breach("%s got object %d of group %d where %d was due", s.name, obj.ID, group, o.next)
+	case o.label != "" && o.label != label:
+		s.w.breach("%s got group %d of two publishers, %s and %s", s.name, group, o.label, label)
+	}
+	o.next, o.label = obj.ID+1, label
+	now := s.w.Now()
+	s.stats.frames++
+	s.stats.bytes += int64(len(payload))
+	s.stats.lag = now - written
+	if s.stats.lag > time.Second {
+		s.stats.late++
+	}
+	s.stats.worst = max(s.stats.worst, s.stats.lag)
+	s.stats.last = max(s.stats.last, group)
+	if label != s.current {
+		s.current = label
+	}
+	if _, ok := s.first[label]; !ok {
+		s.first[label] = group
+		s.whole[label] = map[uint64]bool{}
+	}
+	s.lastAt = max(s.lastAt, written)
+	s.w.note(s.name, "group %d object %d of %s", group, obj.ID, label)
+}
+
+func (s *subscriber) groupEnded(group uint64, o *reading, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.over = true
+	if err == io.EOF {
+		s.stats.whole++
+		if o.label != "" {
+			n := moqt.FullTrackName{Path: s.root.Join(s.path), Name: s.track}
+			frames, closed := s.w.content(o.label, n).complete(group)
+			if !closed || uint64(frames) > o.next {
+				s.w.breach("%s saw the end of group %d after %d objects; there are %d", s.name, group, o.next, frames)
+			}
+			s.whole[o.label][group] = true
+		}
+	} else if !errors.Is(err, context.Canceled) {
+		s.stats.cut++
+		s.codes[codeOf(err)]++
+	}
+	s.w.note(s.name, "group %d ended: %v", group, err)
+}
+
+// unsubscribe leaves the track; the session stays.
+func (s *subscriber) unsubscribe() {
+	s.mu.Lock()
+	s.left = true
+	stop := s.stop
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// missing counts the groups of the current content, between the first and the
+// last that came whole, that did not.
+func (s *subscriber) missing() int {
+	n := moqt.FullTrackName{Path: s.root.Join(s.path), Name: s.track}
+	missing := 0
+	for label, whole := range s.whole {
+		last, any := uint64(0), false
+		for g := range whole {
+			last, any = max(last, g), true
+		}
+		if !any {
+			continue
+		}
+		for _, g := range s.w.content(label, n).between(s.first[label], last) {
+			if !whole[g] {
+				missing++
+			}
+		}
+	}
+	return missing
+}
+
+// received returns when what came last was written.
+func (s *subscriber) received() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastAt
+}
+
+// silent reports whether the subscriber wants something and has received
+// nothing that was written since.
+func (s *subscriber) silent(since time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.left && !s.once && !s.stalled && s.lastAt < since && s.begun < since
+}
+
+func (s *subscriber) facts() []fact {
+	f := s.connected()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	age := s.w.Now() - s.lastAt
+	return append(f,
+		yes("active", s.active),
+		text("content", s.current),
+		number("subscribed", s.stats.subscribed),
+		number("frames", s.stats.frames),
+		number("groups", s.stats.groups),
+		number("whole", s.stats.whole),
+		number("last", int64(s.stats.last)),
+		number("cut", s.stats.cut),
+		number("missing", s.missing()),
+		number("late", s.stats.late),
+		number("ends", s.stats.ends),
+		number("notfound", s.codes[moqt.CodeNotFound.String()]),
+		number("dropped", s.codes[moqt.CodeDropped.String()]),
+		number("replaced", s.codes[moqt.CodeReplaced.String()]),
+		number("old", s.codes[moqt.CodeOld.String()]),
+		number("evicted", s.codes[moqt.CodeEvicted.String()]),
+		span_("lag", s.stats.lag).silent(),
+		span_("worst", s.stats.worst).silent(),
+		span_("age", age).silent(),
+		number("bytes", s.stats.bytes).silent(),
+	)
+}
