@@ -213,9 +213,11 @@ func (o *Outgoing) merge(group uint64) bool {
 	if o.merged == nil {
 		o.merged = map[uint64]struct{}{}
 	}
-	for g := range o.merged {
-		if g+mergedKept < group {
-			delete(o.merged, g)
+	if len(o.merged) > 2*mergedKept {
+		for g := range o.merged {
+			if g+mergedKept < group {
+				delete(o.merged, g)
+			}
 		}
 	}
 	o.merged[group] = struct{}{}
@@ -259,7 +261,9 @@ func (o *Outgoing) begin(r *moq.TrackReader) bool {
 func (o *Outgoing) datagram(d *moq.Datagram) {
 	e := o.e
 	x := e.proj.Datagram(&d.ObjectHeader, &o.info, d.Arrived, d.EndOfGroup)
-	switch {
+	switch whole := d.ID == 0 && d.EndOfGroup; {
+	case e.whole && !o.merge(d.Sequence()): // its group has its stream
+		x.Lost = moq.LossDatagram.Of()
 	case x.Datagram && x.OK && e.dgrams:
 		b := e.form.Datagram(nil, o.id, d.Sequence(), &x.ObjectHeader, d.EndOfGroup, d.Payload())
 		if e.conn.SendDatagram(b) != nil {
@@ -269,16 +273,13 @@ func (o *Outgoing) datagram(d *moq.Datagram) {
 		}
 	case !e.whole: // it must not come as anything else
 		x.Lost |= moq.LossDatagram.Of()
-	case d.ID == 0 && d.EndOfGroup:
-		x.Lost = moq.LossDatagram.Of() // the stream counts the rest
-		o.pending = append(o.pending, d.Reader())
 	default:
-		x.Lost = moq.LossDatagram.Of()
-		if o.merge(d.Sequence()) {
-			sg := d.Reader()
+		x.Lost = moq.LossDatagram.Of() // the stream counts the rest
+		sg := d.Reader()
+		if !whole {
 			sg.Merge()
-			o.enqueue(sg)
 		}
+		o.enqueue(sg)
 	}
 	e.lost.Count(x.Lost)
 }

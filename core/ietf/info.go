@@ -17,8 +17,8 @@ func (s *session) told(info moq.TrackInfo) moq.TrackInfo {
 // info returns what properties and parameters say of a track.
 func (p *Profile) info(props []moq.Property, params *parameters) moq.TrackInfo {
 	info := moq.TrackInfo{Properties: props, Priority: 255 - defaultPriority, Order: moq.Ascending}
-	if info.Properties == nil {
-		info.Properties = []moq.Property{}
+	if info.Properties == nil && p.TrackProperties {
+		info.Properties = []moq.Property{} // there are none: that is what is passed on
 	}
 	if x, ok := lookup(props, propPublisherPriority); ok {
 		info.Priority = 255 - uint8(min(x, 255))

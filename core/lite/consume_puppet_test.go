@@ -223,7 +223,7 @@ func TestPuppetPublishes(t *testing.T) {
 		p := w.publishing(draft)
 		r := w.read("room/bob", "video", moq.Subscription{Priority: 2})
 		st := p.wantSubscribe(t)
-		info := moq.TrackInfo{Timescale: 1000}
+		info := moq.TrackInfo{Priority: moq.DefaultPriority, Timescale: 1000}
 		two := []string{"f0", "b"}
 		group := x("00 02 00 00  02 6630  01 62")
 		switch draft {

@@ -125,10 +125,7 @@ func (in *incoming) advance() error {
 		}
 		in.asked = true
 		return in.askInfo()
-	case d.Paused && in.st == nil:
-		if !s.p.TrackStream { // there is no way to ask: say what is always true
-			in.setInfo(unknownInfo)
-		}
+	case d.Paused && in.st == nil && s.p.TrackStream:
 		return nil
 	case in.st == nil:
 		return in.subscribe(d)
@@ -141,6 +138,18 @@ func (in *incoming) advance() error {
 		}
 	}
 	return nil
+}
+
+// info returns what a SUBSCRIBE_OK says of a track.
+func (p *Profile) info(m *subscribeOK) moq.TrackInfo {
+	info := unknownInfo
+	if p.TypedResponses {
+		info.Priority, info.MaxAge = m.Priority, m.MaxLatency
+		if m.Ordered {
+			info.Order = moq.Ascending
+		}
+	}
+	return info
 }
 
 // unknownInfo is that of a track of which the draft says nothing.

@@ -45,11 +45,7 @@ func (in *incoming) responses(ws *wire.Stream) error {
 		switch m := m.(type) {
 		case *subscribeOK:
 			timer.Stop()
-			info := moq.TrackInfo{Priority: m.Priority, MaxAge: m.MaxLatency, Timescale: moq.DefaultTimescale}
-			if m.Ordered {
-				info.Order = moq.Ascending
-			}
-			in.setInfo(info)
+			in.setInfo(s.p.info(m))
 		case *subscribeStart:
 			s.mu.Lock()
 			if !in.started {

@@ -39,7 +39,7 @@ func (r *SubgroupReader) merge() (p Piece, ok bool, err error) {
 	switch {
 	case g.squeezed && !wait && o != nil:
 		return p, false, Errorf(CodeEvicted, "group %d was evicted", g.Sequence)
-	case wait:
+	case wait && !g.track.finished && g.track.err == nil:
 		return p, false, nil
 	case o == nil && err != nil:
 		return p, false, err

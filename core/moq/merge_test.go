@@ -129,6 +129,16 @@ func TestMergeReset(t *testing.T) {
 	require.Equal(t, "0 1 2 "+ErrCanceled.Error(), m.read())
 }
 
+// A subgroup without objects cannot say that its last one is that of the group.
+func TestMergeEmptyEnd(t *testing.T) {
+	m := newMerger(t)
+	require.Nil(t, m.open(3, true).Finish(true))
+	require.Equal(t, "open", m.read())
+	a := m.open(0, false)
+	m.append(a, 0)
+	require.Equal(t, "0 open", m.read())
+}
+
 // Datagrams are objects of their group like any other.
 func TestMergeDatagrams(t *testing.T) {
 	m := newMerger(t)
@@ -141,4 +151,10 @@ func TestMergeDatagrams(t *testing.T) {
 	require.Equal(t, "1 2 open", m.read())
 	require.Nil(t, a.Finish(false))
 	require.Equal(t, "EOF", m.read())
+
+	m = newMerger(t)
+	require.Nil(t, m.track.AddDatagram(0, ObjectHeader{ID: 0}, nil, false, m.now))
+	require.Equal(t, "0 open", m.read())
+	m.track.Finish(1)
+	require.Equal(t, "EOF", m.read(), "with the track")
 }

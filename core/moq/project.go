@@ -61,6 +61,9 @@ type Crossing struct {
 func (p Projection) Object(h *ObjectHeader, info *TrackInfo, arrived time.Time, n uint64) Crossing {
 	x := Crossing{ObjectHeader: *h, OK: true}
 	for i := range p.hops {
+		if i > 0 {
+			info = p.hops[i-1].told(info)
+		}
 		if x.OK {
 			x.cross(&p.hops[i], info, arrived, n)
 		}
@@ -104,7 +107,7 @@ func (x *Crossing) flatten(c *Carriage, info *TrackInfo, arrived time.Time, n ui
 	if slices.ContainsFunc(x.Properties, func(p Property) bool { return p.Type != PropTimestamp }) {
 		x.lose(LossProperty)
 	}
-	x.Properties, x.Priority = nil, info.Priority
+	x.Properties, x.Priority = nil, c.priority(info)
 	switch {
 	case x.Timed && (!c.Timestamps || x.Timestamp > maxStamp):
 		x.lose(LossTimestamp)
@@ -115,6 +118,14 @@ func (x *Crossing) flatten(c *Carriage, info *TrackInfo, arrived time.Time, n ui
 	if c.Timestamps && !x.Timed {
 		x.Timed, x.Timestamp, x.Stamped = true, info.stamp(arrived), true
 	}
+}
+
+// priority returns that of a track as the version tells it.
+func (c *Carriage) priority(info *TrackInfo) uint8 {
+	if c.Info < InfoDelivery {
+		return DefaultPriority
+	}
+	return info.Priority
 }
 
 // stamp returns a time in units of the track's timescale.
@@ -143,11 +154,14 @@ func (x *Crossing) properties(c *Carriage, bare bool) []Property {
 	if !all {
 		x.lose(LossProperty)
 	}
-	told := func(p Property) bool { return p.Type == PropTimestamp || p.Type == PropImmutable }
-	if x.Timed && c.Timestamps && x.Timestamp <= c.MaxNumber && !slices.ContainsFunc(props, told) {
+	if x.Timed && c.Timestamps && x.Timestamp <= c.MaxNumber && !slices.ContainsFunc(props, Property.stamps) {
 		props = append(slices.Clip(props), Property{Type: PropTimestamp, Int: x.Timestamp})
 	}
 	return c.sorted(props)
+}
+
+func (p Property) stamps() bool {
+	return p.Type == PropTimestamp || slices.ContainsFunc(p.Nested, Property.stamps)
 }
 
 // fitting returns the properties that the version can write; all says that
@@ -194,6 +208,9 @@ func (c *Carriage) sorted(props []Property) []Property {
 func (p Projection) Subgroup(h SubgroupHeader, group, first uint64, info *TrackInfo) (_ SubgroupHeader, lost Losses, ok bool) {
 	for i := range p.hops {
 		c := &p.hops[i]
+		if i > 0 {
+			info = p.hops[i-1].told(info)
+		}
 		switch {
 		case max(group, h.ID) > c.MaxNumber:
 			return h, lost | LossRange.Of(), false
@@ -201,7 +218,7 @@ func (p Projection) Subgroup(h SubgroupHeader, group, first uint64, info *TrackI
 			if !h.Whole {
 				lost |= LossSubgroup.Of()
 			}
-			h = SubgroupHeader{Priority: info.Priority, FirstKnown: true, EndOfGroup: true, Whole: true}
+			h = SubgroupHeader{Priority: c.priority(info), FirstKnown: true, EndOfGroup: true, Whole: true}
 			continue
 		case !c.FirstObject:
 			h.FirstKnown = first == 0
@@ -245,6 +262,11 @@ func (p Projection) Track(info TrackInfo) (_ TrackInfo, lost Losses, ok bool) {
 // does not know it.
 func (p Property) Mandatory() bool { return p.Type >= 0x4000 && p.Type <= 0x7fff }
 
+func (c *Carriage) told(info *TrackInfo) *TrackInfo {
+	told, _ := c.info(*info, 0)
+	return &told
+}
+
 // info returns what a version tells of a track.
 func (c *Carriage) info(info TrackInfo, lost Losses) (TrackInfo, Losses) {
 	if c.Info == InfoProperties {
@@ -262,9 +284,6 @@ func (c *Carriage) info(info TrackInfo, lost Losses) (TrackInfo, Losses) {
 		lost |= LossProperty.Of()
 	}
 	out := TrackInfo{Priority: DefaultPriority, Order: c.Order}
-	if !c.Whole {
-		out.Properties = []Property{}
-	}
 	if c.Info >= InfoOrder {
 		out.Order = info.Order
 	}

@@ -342,8 +342,8 @@ func (w *SubgroupWriter) Finish(endOfGroup bool) *Error {
 		return err
 	}
 	w.sg.state, w.sg.writer = finished, nil
-	if endOfGroup || w.sg.EndOfGroup {
-		w.sg.group.complete = true
+	if (endOfGroup || w.sg.EndOfGroup) && (w.sg.Whole || len(w.sg.objects) > 0) {
+		w.sg.group.complete = true // it says so of its last object
 	}
 	return nil
 }

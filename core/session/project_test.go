@@ -41,7 +41,7 @@ func TestProjectObject(t *testing.T) {
 		{what: "a payload", from: "moqt-18", to: "moq-lite-04", o: rich, want: moq.ObjectHeader{ID: 2, Priority: 7},
 			lost: moq.LossNumber.Of() | moq.LossProperty.Of() | moq.LossTimestamp.Of()},
 		{what: "a frame made of a payload", from: "moq-lite-03", to: "moq-lite-05", stamped: true, lost: moq.LossTimestamp.Of(),
-			o: moq.ObjectHeader{ID: 2, Priority: 7}, want: moq.ObjectHeader{ID: 2, Priority: 7, Timed: true, Timestamp: stamp}},
+			o: moq.ObjectHeader{ID: 2, Priority: 7}, want: moq.ObjectHeader{ID: 2, Priority: 7, Timed: true, Timestamp: 1_700_000_000_123}},
 		{what: "an object made of a frame", from: "moq-lite-05", to: "moqt-19",
 			o: moq.ObjectHeader{ID: 2, Priority: 7, Timed: true, Timestamp: 6}, want: moq.ObjectHeader{
 				ID: 2, Priority: 7, Timed: true, Timestamp: 6, Properties: []moq.Property{number(moq.PropTimestamp, 6)},
@@ -165,7 +165,7 @@ func TestProjectTrack(t *testing.T) {
 		lost     moq.Losses
 	}{
 		{"moqt-18", "moqt-16", info, 0},
-		{"moqt-18", "moq-00", moq.TrackInfo{Priority: 127, Order: moq.Descending, Properties: []moq.Property{}}, moq.LossProperty.Of()},
+		{"moqt-18", "moq-00", moq.TrackInfo{Priority: 127, Order: moq.Descending}, moq.LossProperty.Of()},
 		{"moqt-19", "moq-lite-05", moq.TrackInfo{Priority: 200, MaxAge: 2 * time.Second, Timescale: 90_000}, moq.LossProperty.Of()},
 		{"moqt-19", "moq-lite-04", moq.TrackInfo{Priority: 200, MaxAge: 2 * time.Second, Timescale: 1000}, moq.LossProperty.Of()},
 		{"moqt-19", "moql", moq.TrackInfo{Priority: 127, Timescale: 1000}, moq.LossProperty.Of()},
