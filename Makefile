@@ -6,13 +6,15 @@ TOOL      = $(GO) tool -modfile=tools/go.mod
 PKG      ?= ./...
 # What `make run` passes to `moqt relay`: a relay with broadcasts of its own.
 RELAY    ?= --demo --clock
+# How many random tracks `make property` sends for each pair of versions.
+CHECKS   ?= 200
 # How long `make fuzz` spends on each fuzz target.
 FUZZTIME ?= 10s
 # Flags of `make bench`, for example BENCH="-rounds 5 -n 50".
 BENCH    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build web page test check fmt vet lint fresh race stress fuzz bench e2e gen cover clean
+.PHONY: help run demo build web page test check fmt vet lint fresh race stress property fuzz bench e2e gen cover clean
 
 help:
 	@echo 'usage: make <target>'
@@ -82,6 +84,11 @@ race:
 stress:
 	$(GO) test -race -count=50 -timeout 60m ./core/... ./adapters/memnet/...
 	$(GO) test -race -count=5 -timeout 60m $$($(GO) list ./... | grep -v -e /core/ -e /adapters/memnet)
+
+# A failure prints how to replay it, and the smallest sample that fails.
+## property: random tracks between every two versions (CHECKS=200 for each pair)
+property:
+	$(GO) test -v -count=1 -timeout 30m -run 'Crosses' ./core/session -rapid.checks=$(CHECKS)
 
 ## fuzz: every fuzz target in turn (FUZZTIME=1m)
 fuzz:
