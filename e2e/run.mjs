@@ -1,10 +1,11 @@
-// node run.mjs [camera] [negative] [matrix] [cli] [--only=TEXT] [--dialect=TEXT]; without names: everything.
+// node run.mjs [camera] [negative] [matrix] [cli] [page] [join] [--only=TEXT] [--dialect=TEXT]; without names: all but join.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { launch } from "./lib/browser.mjs";
 import { camera, negatives } from "./lib/camera.mjs";
 import { cli } from "./lib/cli.mjs";
 import { matrix } from "./lib/matrix.mjs";
+import { join20, page } from "./lib/page.mjs";
 import { root, servePages } from "./lib/pages.mjs";
 import { startRelay } from "./lib/relay.mjs";
 import { Report } from "./lib/report.mjs";
@@ -18,7 +19,11 @@ const parts = {
 	},
 	matrix: (world, report) => matrix(world, report, value("only"), value("dialect")),
 	cli: (world, report) => cli(world, report),
+	page: (world, report) => page(world, report),
+	join: (world, report) => join20(world, report),
 };
+/** everything but what only measures. */
+const usual = Object.keys(parts).filter((name) => name !== "join");
 
 const options = process.argv.slice(2);
 const value = (name) => options.find((option) => option.startsWith(`--${name}=`))?.slice(`--${name}=`.length);
@@ -41,7 +46,7 @@ try {
 	closers.push(() => pages.close());
 	const browser = await launch();
 	closers.push(() => browser.close());
-	for (const name of chosen.length ? chosen : Object.keys(parts)) {
+	for (const name of chosen.length ? chosen : usual) {
 		const report = new Report();
 		const started = Date.now();
 		try {

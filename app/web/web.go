@@ -127,6 +127,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	head := w.Header()
 	head.Set("Content-Security-Policy", policy+ancestors)
+	// Isolated, a page may share memory with its audio worklet.
+	head.Set("Cross-Origin-Opener-Policy", "same-origin")
+	head.Set("Cross-Origin-Embedder-Policy", "require-corp")
+	head.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	head.Set("Referrer-Policy", "no-referrer")
 	head.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), geolocation=()")
 	head.Del("Access-Control-Allow-Origin") // a page is not data

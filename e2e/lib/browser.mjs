@@ -31,9 +31,13 @@ export async function launchVictim() {
 	return { browser, kill: () => server.kill() };
 }
 
-/** openPage opens a page in a context of its own; its console and errors go to out/<log>.log. */
-export async function openPage(browser, url, log) {
+/**
+ * openPage opens a page in a context of its own; its console and errors go to out/<log>.log. Init scripts run before
+ * those of the page. Something of the two must set window.e2e.
+ */
+export async function openPage(browser, url, log, ...init) {
 	const context = await browser.newContext({ permissions: ["camera", "microphone"] });
+	for (const content of init) await context.addInitScript({ content });
 	const page = await context.newPage();
 	const file = createWriteStream(join(root, "out", `${log}.log`), { flags: "a" });
 	const write = (line) => file.write(`${new Date().toISOString()} ${line}\n`);

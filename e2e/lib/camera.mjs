@@ -17,7 +17,7 @@ const columns = {
 };
 
 /** Each check: what must hold in the end. The negative runs name the ones that must not. */
-const checks = {
+export const checks = {
 	"publisher's dialect": ({ publisher, column }) => [publisher.dialect === column.publisher.speaks, publisher.dialect],
 	"player's dialect": ({ player, column }) => [player.dialect === column.player.speaks, player.dialect],
 	"100 video frames decoded": ({ player }) => [player.videoFrames >= 100, `${player.videoFrames}`],
@@ -28,8 +28,8 @@ const checks = {
 	"5 different pictures": ({ player }) => [player.pictures >= 5, `${player.pictures}, ${player.size}`],
 };
 
-const videoChecks = ["100 video frames decoded", "video is H.264", "5 different pictures"];
-const audioChecks = ["3 s of audio decoded", "audio is Opus", "audio is not silence"];
+export const videoChecks = ["100 video frames decoded", "video is H.264", "5 different pictures"];
+export const audioChecks = ["3 s of audio decoded", "audio is Opus", "audio is not silence"];
 
 /** live runs publisher and player until every check holds or the fail-safe ends it; check name → [ok, detail]. */
 async function live({ browser, pages, relay, name, column = own, query = "" }) {

@@ -16,6 +16,16 @@ export class Report {
 		if (detail) this.#details.push(`  ${row} / ${column}: ${detail}`);
 	}
 
+	/** run records one cell that fails if body throws. */
+	async run(row, column, body) {
+		try {
+			await body();
+			this.add(row, column, { ok: true });
+		} catch (err) {
+			this.add(row, column, { ok: false, reason: String(err.message).split("\n")[0] });
+		}
+	}
+
 	print() {
 		const first = Math.max(...[...this.#rows.keys()].map((row) => row.length));
 		const line = (name, cells) => `${name.padEnd(first)}  ${cells.map((cell, i) => cell.padEnd(this.#columns[i].length)).join("  ")}`.trimEnd();

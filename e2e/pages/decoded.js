@@ -20,12 +20,16 @@ function wrap(Native, codecs, onOutput) {
 	};
 }
 
-globalThis.VideoDecoder = wrap(VideoDecoder, counted.videoCodecs, () => counted.videoFrames++);
-globalThis.AudioDecoder = wrap(AudioDecoder, counted.audioCodecs, (data) => {
-	counted.audioSeconds += data.numberOfFrames / data.sampleRate;
-	const samples = new Float32Array(data.numberOfFrames);
-	data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
-	for (const sample of samples) counted.audioPeak = Math.max(counted.audioPeak, Math.abs(sample));
-});
+function count() {
+	globalThis.VideoDecoder = wrap(VideoDecoder, counted.videoCodecs, () => counted.videoFrames++);
+	globalThis.AudioDecoder = wrap(AudioDecoder, counted.audioCodecs, (data) => {
+		counted.audioSeconds += data.numberOfFrames / data.sampleRate;
+		const samples = new Float32Array(data.numberOfFrames);
+		data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+		for (const sample of samples) counted.audioPeak = Math.max(counted.audioPeak, Math.abs(sample));
+	});
+}
+// Browsers have decoders only on secure pages.
+if (globalThis.VideoDecoder) count();
 
 export { counted };

@@ -1,5 +1,6 @@
 // @moq/watch, with its decoders counted and its canvas sampled. ?relay=URL &name=BROADCAST &offer=SUBPROTOCOL
 import { counted } from "./decoded.js";
+import { Pictures } from "./pictures.js";
 import "@moq/watch/element";
 
 const query = new URLSearchParams(location.search);
@@ -13,23 +14,13 @@ element.setAttribute("visible", "always");
 element.url = query.get("relay");
 document.body.append(element);
 
-// Pictures seen on the canvas: different ones, and none that is a single colour.
-const pictures = new Set();
-const small = new OffscreenCanvas(64, 48).getContext("2d", { willReadFrequently: true });
-
-function sample() {
-	if (!canvas.width || !canvas.height) return;
-	small.drawImage(canvas, 0, 0, 64, 48);
-	const pixels = small.getImageData(0, 0, 64, 48).data;
-	const colours = new Set(new Uint32Array(pixels.buffer));
-	if (colours.size > 1) pictures.add(pixels.join());
-}
-setInterval(sample, 300);
+const pictures = new Pictures();
+setInterval(() => pictures.sample(canvas), 300);
 
 window.e2e = {
 	state: () => ({
 		dialect: element.connection.established.peek()?.version ?? "not connected",
-		pictures: pictures.size,
+		pictures: pictures.count,
 		size: `${canvas.width}x${canvas.height}`,
 		...counted,
 	}),

@@ -11,7 +11,8 @@ let missed;
 
 function order() {
 	const wanted = $("search").value.trim().toLowerCase();
-	const names = [...tiles.keys()].sort((a, b) => a.localeCompare(b));
+	const data = (name) => Number(tiles.get(name).data.peek());
+	const names = [...tiles.keys()].sort((a, b) => data(a) - data(b) || a.localeCompare(b));
 	let shown = 0;
 	for (const [i, name] of names.entries()) {
 		const { item } = tiles.get(name);
@@ -30,6 +31,7 @@ function order() {
 function come(connection, name) {
 	if (tiles.has(name)) return;
 	tiles.set(name, new Tile(connection, name));
+	tiles.get(name).data.subscribe(order);
 	order();
 }
 

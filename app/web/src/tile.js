@@ -9,6 +9,9 @@ export class Tile {
 	#effect = new Signals.Effect();
 	#parts = [];
 
+	/** data is whether there is no picture to show, as far as is known. */
+	data = new Signals.Signal(false);
+
 	/** moving is whether the picture moves without being pointed at. */
 	moving = new Signals.Signal(false);
 
@@ -64,6 +67,7 @@ export class Tile {
 				facts.textContent = "no media catalog";
 				note.textContent = "Data, no picture";
 			}
+			this.data.set(!catalog && status === "offline" && facts.textContent !== "");
 		});
 	}
 
