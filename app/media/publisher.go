@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +24,7 @@ const (
 const audioGroup = time.Second
 
 // A Publisher makes a moqt.Broadcast out of encoded samples. Add tracks, call
-// PublishCatalog, and Write. Its methods may be called concurrently; those for
-// one track one at a time.
+// PublishCatalog, and Write. Its methods may be called concurrently.
 type Publisher struct {
 	b    *moqt.Broadcast
 	conf PublisherConfig
@@ -51,7 +51,9 @@ type PublisherConfig struct {
 // A published is a track of a Publisher.
 type published struct {
 	Track
-	w        *moqt.TrackWriter
+	w *moqt.TrackWriter
+
+	mu       sync.Mutex
 	group    *moqt.GroupWriter // nil: a key frame is waited for
 	begun    int64             // decode time of the first sample of group
 	sequence uint32
@@ -205,6 +207,8 @@ func (t *published) write(s Sample) error {
 	if len(s.Data) == 0 {
 		return nil
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if s.Key && (t.Kind == Video || t.group == nil || fmp4.Time(s.DTS-t.begun, t.Timescale) >= audioGroup || s.DTS < t.begun) {
 		if err := t.open(s.DTS); err != nil {
 			return err
@@ -241,6 +245,8 @@ func (t *published) open(dts int64) error {
 
 // end ends the group and the track.
 func (t *published) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.group != nil {
 		_ = t.group.Close()
 		t.group = nil
@@ -274,4 +280,33 @@ func (p *Publisher) closed() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
+}
+
+// WaitSubscribers waits until a track has a subscriber, and after that until all
+// have one, for the time given at most.
+func (p *Publisher) WaitSubscribers(ctx context.Context, others time.Duration) error {
+	p.mu.Lock()
+	tracks := slices.Clone(p.tracks)
+	p.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	came := make(chan error, len(tracks))
+	for _, t := range tracks {
+		go func() { came <- t.w.WaitSubscribers(ctx) }()
+	}
+	var late <-chan time.Time
+	for range tracks {
+		select {
+		case err := <-came:
+			if err != nil {
+				return err
+			}
+		case <-late:
+			return nil
+		}
+		if late == nil {
+			late = time.After(others)
+		}
+	}
+	return nil
 }

@@ -32,8 +32,8 @@ const epilogue = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but someth
 
 type cli struct {
 	Relay     relayCmd     `cmd:"" help:"Run a relay."`
-	Publish   publishCmd   `cmd:"" help:"Publish standard input as a track."`
-	Subscribe subscribeCmd `cmd:"" help:"Write a track to standard output."`
+	Publish   publishCmd   `cmd:"" help:"Publish standard input: bytes as a track, or media."`
+	Subscribe subscribeCmd `cmd:"" help:"Write a track, or media, to standard output."`
 	List      listCmd      `cmd:"" help:"List broadcasts, and follow their changes."`
 	Fetch     fetchCmd     `cmd:"" help:"Write one group of a track to standard output."`
 	Interop   interopCmd   `cmd:"" help:"Play the cases of the MoQ interop runner against a relay."`

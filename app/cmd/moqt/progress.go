@@ -12,12 +12,16 @@ import (
 type progress struct {
 	w    *world
 	verb string
+	// detail, if not nil, replaces what is counted; since is the time since it
+	// was called last.
+	detail func(since time.Duration) string
 
 	mu    sync.Mutex
 	text  string
 	bytes int64
 	last  int64
 	shown bool
+	at    time.Time // of the last detail
 
 	end  func() // ends the goroutine, if there is one
 	done chan struct{}
@@ -67,6 +71,12 @@ func (p *progress) state(format string, args ...any) {
 func (p *progress) show() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.detail != nil {
+		now := time.Now()
+		fmt.Fprintf(p.w.err, "\r\x1b[K%s: %s", p.text, p.detail(now.Sub(p.at)))
+		p.at, p.shown = now, true
+		return
+	}
 	rate := p.bytes - p.last
 	p.last = p.bytes
 	fmt.Fprintf(p.w.err, "\r\x1b[K%s: %s %s, %s/s", p.text, p.verb, size(p.bytes), size(rate))

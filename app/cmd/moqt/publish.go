@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/moqtgo/moqt/app/media"
 	"github.com/moqtgo/moqt/app/moqt"
 )
 
@@ -20,7 +21,25 @@ type publishCmd struct {
 	NoWait     bool          `help:"Read standard input at once, not only when the first subscription is there."`
 	MaxLatency time.Duration `default:"30s" help:"How far a subscriber may be behind before it loses something (${default})."`
 	Drain      time.Duration `default:"10s" help:"How long subscribers may take for the rest after the end of the input (${default})."`
+	mediaFlags
 	clientFlags
+}
+
+// mediaFlags are those of encoded media.
+type mediaFlags struct {
+	FMP4      bool            `name:"fmp4" help:"Standard input is a fragmented MP4, such as of ffmpeg -f mp4 -movflags frag_keyframe+empty_moov+default_base_moof: publish its tracks and a catalog for players."`
+	Live      bool            `help:"With --fmp4: send each frame when it is its time, not when it comes: for files, and for fragments that hold more than a frame."`
+	Loop      bool            `help:"With --fmp4: begin anew at the end of standard input, a file. As --live."`
+	Wait      bool            `help:"With --fmp4: begin with the first subscriber, and not at once."`
+	Container media.Container `enum:"cmaf,legacy" default:"cmaf" help:"With --fmp4: cmaf, which every player of hang and CMSF knows, or legacy, which takes less and only hang knows (${default})."`
+}
+
+// validate is part of the Validate of the command.
+func (f *mediaFlags) validate() error {
+	if !f.FMP4 && (f.Live || f.Loop || f.Wait || f.Container != media.CMAF) {
+		return errors.New("--live, --loop, --wait and --container belong to --fmp4")
+	}
+	return nil
 }
 
 // Validate is called by kong.
@@ -33,6 +52,12 @@ func (c *publishCmd) Validate() error {
 	}
 	if c.Rate < 0 {
 		return errors.New("--rate must not be negative")
+	}
+	if c.FMP4 && (c.Lines || c.Rate != 0) {
+		return errors.New("--lines and --rate do not go with --fmp4")
+	}
+	if err := c.mediaFlags.validate(); err != nil {
+		return err
 	}
 	return c.clientFlags.Validate()
 }
@@ -53,6 +78,9 @@ const (
 
 // Run publishes standard input until it ends, or a signal comes.
 func (c *publishCmd) Run(w *world) error {
+	if c.FMP4 {
+		return c.runMedia(w)
+	}
 	ctx, stop := w.interruptible()
 	defer stop()
 	// HeaderTime is also how long a subscriber may take to say that it has got
@@ -74,7 +102,7 @@ func (c *publishCmd) Run(w *world) error {
 	if err := mux.Announce(announced, moqt.ParsePath(c.Broadcast), b); err != nil {
 		return exit{exitUsage, err}
 	}
-	p := &publisher{cmd: c, w: w, track: track, progress: newProgress(w, "sent"), changed: make(chan struct{})}
+	p := &publisher{cmd: c, w: w, track: track, progress: newProgress(w, "sent"), uplink: newUplink()}
 	defer p.progress.stop()
 	p.progress.state("connecting")
 

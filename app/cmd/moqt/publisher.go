@@ -10,8 +10,18 @@ import (
 	"github.com/moqtgo/moqt/app/moqt"
 )
 
+// An uplink is the session of a publisher, while it has one.
+type uplink struct {
+	mu      sync.Mutex
+	session *moqt.Session // nil: none
+	changed chan struct{}
+}
+
+func newUplink() *uplink { return &uplink{changed: make(chan struct{})} }
+
 // A publisher feeds one track.
 type publisher struct {
+	*uplink
 	cmd      *publishCmd
 	w        *world
 	track    *moqt.TrackWriter
@@ -25,13 +35,9 @@ type publisher struct {
 
 	lost        int  // groups that subscribers did not get
 	undelivered bool // the rest was not delivered in time
-
-	mu      sync.Mutex
-	session *moqt.Session // nil: none
-	changed chan struct{}
 }
 
-// hold is what happens in a session: nothing, until it ends or over does.
+// hold holds a session. After a loss subscribers are given time to come back.
 func (p *publisher) hold(over context.Context, s *moqt.Session) error {
 	if p.lostBefore() {
 		ctx, cancel := context.WithTimeout(over, comeback)
@@ -40,6 +46,11 @@ func (p *publisher) hold(over context.Context, s *moqt.Session) error {
 		stop()
 		cancel()
 	}
+	return p.uplink.hold(over, s)
+}
+
+// hold is what happens in a session: nothing, until it ends or over does.
+func (p *uplink) hold(over context.Context, s *moqt.Session) error {
 	p.set(s)
 	defer p.set(nil)
 	select {
@@ -56,7 +67,7 @@ func (p *publisher) lostBefore() bool {
 	return any
 }
 
-func (p *publisher) set(s *moqt.Session) {
+func (p *uplink) set(s *moqt.Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.session = s
@@ -64,8 +75,18 @@ func (p *publisher) set(s *moqt.Session) {
 	p.changed = make(chan struct{})
 }
 
+// rtt returns the round-trip time of the session, 0 where it is unknown.
+func (p *uplink) rtt() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.session == nil {
+		return 0
+	}
+	return max(0, p.session.Stats().SmoothedRTT)
+}
+
 // connected waits until there is a session that lives.
-func (p *publisher) connected(ctx context.Context) (*moqt.Session, error) {
+func (p *uplink) connected(ctx context.Context) (*moqt.Session, error) {
 	for {
 		p.mu.Lock()
 		s, changed := p.session, p.changed

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/moqtgo/moqt/app/media"
 	"github.com/moqtgo/moqt/app/moqt"
 	"github.com/moqtgo/moqt/app/relay"
 )
@@ -15,7 +16,17 @@ type subscribeCmd struct {
 	Broadcast  string        `arg:"" help:"Path of the broadcast; it is waited for."`
 	Track      string        `arg:"" optional:"" default:"data" help:"Name of the track (${default})."`
 	MaxLatency time.Duration `default:"30s" help:"How long to wait for a group when later ones are there; then it is lost (${default})."`
+	FMP4       bool          `name:"fmp4" help:"Write the media of the broadcast as a fragmented MP4: its tracks as its catalog has them, from the current key frame on."`
+	Only       []string      `placeholder:"TRACK" help:"With --fmp4: this track of the catalog; repeatable. Without it all are written."`
 	clientFlags
+}
+
+// Validate is called by kong.
+func (c *subscribeCmd) Validate() error {
+	if !c.FMP4 && len(c.Only) > 0 {
+		return errors.New("--only belongs to --fmp4")
+	}
+	return c.clientFlags.Validate()
 }
 
 // cacheBytes is how much of a track we keep when standard output is slow.
@@ -32,8 +43,16 @@ func (c *subscribeCmd) Run(w *world) error {
 	}
 	s := &subscriber{cmd: c, w: w, progress: newProgress(w, "received")}
 	defer s.progress.stop()
-	s.out = &collector{out: s.progress.count(w.out), latency: c.MaxLatency, lost: s.lose}
+	out := s.progress.count(w.out)
+	if c.FMP4 {
+		s.record = s.recorder(out)
+	} else {
+		s.out = &collector{out: out, latency: c.MaxLatency, lost: s.lose}
+	}
 	err = d.run(ctx, moqt.NewTrackMux(nil), func(sess *moqt.Session) error { return s.follow(ctx, sess) })
+	if s.record != nil {
+		err = errors.Join(err, s.record.Close())
+	}
 	s.progress.stop()
 	if err == nil && s.lost > 0 {
 		return exit{code: exitLoss, err: fmt.Errorf("%d groups were lost, in whole or in part", s.lost)}
@@ -45,7 +64,8 @@ func (c *subscribeCmd) Run(w *world) error {
 type subscriber struct {
 	cmd      *subscribeCmd
 	w        *world
-	out      *collector
+	out      *collector      // of one track
+	record   *media.Recorder // or of media
 	progress *progress
 	origin   uint64 // of what was read last; 0: unknown
 	lost     uint64 // groups
@@ -147,6 +167,9 @@ func origin(a *moqt.Announcement) uint64 {
 // read subscribes and writes until the track ends. What comes from the
 // publisher of before goes on where that stopped.
 func (s *subscriber) read(ctx context.Context, sess *moqt.Session, path moqt.Path, origin uint64) error {
+	if s.record != nil {
+		return s.readMedia(ctx, sess, path, origin)
+	}
 	sub := &moqt.Subscription{Order: moqt.Ascending, MaxLatency: s.cmd.MaxLatency, Priority: 128}
 	resume := s.out.begun && origin != 0 && origin == s.origin
 	if resume {
