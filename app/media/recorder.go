@@ -59,7 +59,7 @@ type recorded struct {
 }
 
 // NewRecorder returns a Recorder that writes to w, once for each fragment.
-func NewRecorder(w io.Writer) *Recorder { return &Recorder{out: w} }
+func NewRecorder(w io.Writer) *Recorder { return &Recorder{out: w, times: timeline{gaps: true}} }
 
 // Restart says that what the next Run records begins anew: its times have
 // nothing to do with those of before.

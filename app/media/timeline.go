@@ -23,6 +23,7 @@ var errTimes = errors.New("media: the timestamps of the tracks contradict each o
 // those of the source go back or jump: it adds a shift to them, the same for
 // all tracks.
 type timeline struct {
+	gaps  bool // jumps ahead are times in which there was nothing
 	shift time.Duration
 	end   time.Duration // of what has been placed
 	last  map[string]time.Duration
@@ -46,7 +47,7 @@ func (t *timeline) place(track string, at, d time.Duration) (shift, jumped time.
 	t.since++
 	last, known := t.last[track]
 	back := known && at+t.shift < last-maxStep
-	far := at+t.shift > t.end+maxGap
+	far := !t.gaps && at+t.shift > t.end+maxGap
 	switch {
 	case t.anew:
 		t.shift = t.end - at

@@ -68,6 +68,7 @@ func (c *publishCmd) runMedia(w *world) error {
 	defer stopInput()
 
 	inputErr := p.feed(input)
+	broken := inputErr != nil && context.Cause(input) == nil
 	_ = pub.Close()
 	begun := pump.Stats().Samples > 0
 	if over.Err() == nil && begun {
@@ -80,7 +81,7 @@ func (c *publishCmd) runMedia(w *world) error {
 	switch {
 	case err != nil && !errors.Is(err, errDone):
 		return err
-	case inputErr != nil && context.Cause(input) == nil:
+	case broken:
 		return inputError(ctx, inputErr)
 	case context.Cause(ctx) != nil && !begun:
 		return context.Cause(ctx)

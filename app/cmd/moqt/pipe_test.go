@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -228,6 +230,19 @@ func TestReconnect(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was read before the input failed arrives, and the failure is told.
+func TestInputFails(t *testing.T) {
+	bubble(t, func(b *bench) {
+		in := io.MultiReader(strings.NewReader("hello"), iotest.ErrReader(errors.New("the disk is gone")))
+		pub := b.start("pub", in, "publish", "moqt://relay:4443/", "x")
+		sub := b.start("sub", nil, "subscribe", "moqt://relay:4443/", "x")
+		assert.Equal(b, exitError, pub.wait())
+		assert.Contains(b, pub.stderr.String(), "standard input: the disk is gone")
+		assert.Equal(b, exitOK, sub.wait(), sub.stderr.String())
+		assert.Equal(b, "hello", sub.stdout.String())
+	})
 }
 
 func TestOnce(t *testing.T) {

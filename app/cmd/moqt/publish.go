@@ -119,6 +119,7 @@ func (c *publishCmd) Run(w *world) error {
 	defer stopInput()
 
 	inputErr := p.feed(input)
+	broken := inputErr != nil && context.Cause(input) == nil
 	p.finish()
 	_, begun := track.Track().Largest()
 	interrupted := context.Cause(ctx) != nil && !begun
@@ -132,7 +133,7 @@ func (c *publishCmd) Run(w *world) error {
 	switch {
 	case err != nil && !errors.Is(err, errDone):
 		return err
-	case inputErr != nil && context.Cause(input) == nil:
+	case broken:
 		return fmt.Errorf("standard input: %w", inputErr)
 	case interrupted:
 		return context.Cause(ctx)
