@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/session"
 	"github.com/moqtgo/moqt/ports/quic"
@@ -101,20 +102,29 @@ func (r *SetupRequest) SetPathValue(name, value string) {
 // see TrackMux.At. Config.Import says whether what the peer announces is
 // entered there.
 func Accept(w SetupResponseWriter, r *SetupRequest, mux *TrackMux) (*Session, error) {
-	return r.accept(mux, false)
+	return r.accept(mux, func(*dialect.Config) {})
 }
 
 // AcceptRelay accepts a session as a relay does: as Accept, and what the peer
 // announces is entered into mux.
 func AcceptRelay(w SetupResponseWriter, r *SetupRequest, mux *TrackMux) (*Session, error) {
-	return r.accept(mux, true)
+	return r.accept(mux, func(c *dialect.Config) { c.Import = true })
 }
 
-func (r *SetupRequest) accept(mux *TrackMux, relay bool) (*Session, error) {
+// AcceptLeaf accepts a client that is a relay itself, and has joined this one:
+// as AcceptRelay, and where the version's announcements do not name the relays
+// on their way (moq-transport), what came from one that this relay has joined
+// is not passed on to it. Relays of ours need no AcceptLeaf: they say what they
+// are.
+func AcceptLeaf(w SetupResponseWriter, r *SetupRequest, mux *TrackMux) (*Session, error) {
+	return r.accept(mux, func(c *dialect.Config) { c.Import, c.Leaf = true, true })
+}
+
+func (r *SetupRequest) accept(mux *TrackMux, settle func(*dialect.Config)) (*Session, error) {
 	if r.offer == nil {
 		return nil, errors.New("moqt: the set-up request does not come from a Server")
 	}
-	return r.offer.accept(mux.orDefault(), relay)
+	return r.offer.accept(mux.orDefault(), settle)
 }
 
 // An offer is a set-up request of a Server.
@@ -138,17 +148,15 @@ func (o *offer) decide() bool {
 	return first
 }
 
-func (o *offer) accept(mux *TrackMux, relay bool) (*Session, error) {
+func (o *offer) accept(mux *TrackMux, settle func(*dialect.Config)) (*Session, error) {
 	if !o.decide() {
 		return nil, ErrDecided
 	}
+	settle(o.pending.Config())
 	core, err := session.Accept(o.conn.Context(), o.pending, mux.view)
 	if err != nil {
 		_ = o.conn.CloseWithError(SessionInternal, "set-up failed")
 		return nil, err
-	}
-	if relay && !o.server.Config.orZero().Import {
-		core.Import()
 	}
 	s := o.goaway
 	s.start(core)

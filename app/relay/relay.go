@@ -25,6 +25,10 @@ type Relay struct {
 	// Client dials upstream relays; nil is a zero one. Its Config.Import is
 	// set, and a QUICConfig of nil is one with datagrams and 10,000 streams.
 	Client *moqt.Client
+	// IsLeaf says which clients are relays that have joined this one, where
+	// they speak moq-transport and are not ours; ours are known. nil: none.
+	// See Connect.
+	IsLeaf func(*moqt.SetupRequest) bool
 	// Logger is told of upstream relays that come and go; nil is silent.
 	Logger *slog.Logger
 	// Page answers GET and HEAD for what HTTPHandler has nothing at; nil is
@@ -84,7 +88,11 @@ func (r *Relay) TrackMux() *moqt.TrackMux {
 // ServeMOQ accepts the session.
 func (r *Relay) ServeMOQ(w moqt.SetupResponseWriter, req *moqt.SetupRequest) {
 	r.init()
-	s, err := moqt.AcceptRelay(w, req, r.Mux.At(moqt.ParsePath(req.Path)))
+	accept := moqt.AcceptRelay
+	if r.IsLeaf != nil && r.IsLeaf(req) {
+		accept = moqt.AcceptLeaf
+	}
+	s, err := accept(w, req, r.Mux.At(moqt.ParsePath(req.Path)))
 	if err != nil {
 		return // the server has told
 	}
@@ -127,8 +135,12 @@ const steady = 30 * time.Second
 // whenever the session ends or cannot be set up, after 1 to 30 s. The error is
 // the cause of ctx.
 //
-// Relays may be joined to rings: announcements name the relays that they came
-// through, and none takes what has passed it before.
+// Over moq-lite, relays may be joined as one likes: announcements name the
+// relays that they came through, and none takes what has passed it before. Over
+// moq-transport they cannot: what came from an upstream relay is handed out to
+// clients, but to no relay, and what came from a relay that has joined this one
+// to all but upstream relays. So a star of relays around one works, and a ring
+// is no loop; a third step is not taken.
 func (r *Relay) Connect(ctx context.Context, url string) error {
 	r.init()
 	log := r.Logger.With("upstream", url)

@@ -182,6 +182,109 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// Over moq-transport, whose announcements name no relays, a ring is no loop
+// either, nor are two relays that have joined each other, twice; and a star hands
+// on what any of its relays has.
+func TestConnectWithoutHops(t *testing.T) {
+	for _, shape := range []struct {
+		name  string
+		joins []string // leaf and upstream
+	}{
+		{"ring", []string{"one two", "two three", "three one"}},
+		{"star", []string{"one hub", "two hub", "three hub"}},
+		{"pair", []string{"one two", "one two", "two one"}},
+	} {
+		for _, version := range []string{"moqt-19", "moqt-18", "moqt-16", "moq-00", "moqt-20"} {
+			t.Run(shape.name+"/"+version, func(t *testing.T) {
+				bubble(t, func(w *world) {
+					ctx, cancel := context.WithCancel(w.Context())
+					relays := map[string]*Relay{}
+					for _, join := range shape.joins {
+						for _, name := range strings.Fields(join) {
+							if relays[name] == nil {
+								r, stop := w.relay(name)
+								w.Cleanup(stop)
+								r.Client.Config = &moqt.Config{Versions: []string{version}}
+								relays[name] = r
+							}
+						}
+					}
+					for _, join := range shape.joins {
+						ends := strings.Fields(join)
+						w.wg.Go(func() {
+							assert.ErrorIs(w, relays[ends[0]].Connect(ctx, "moqt://"+ends[1]+":443/"), context.Canceled)
+						})
+					}
+					time.Sleep(time.Second)
+					for name := range relays {
+						mux := moqt.NewTrackMux(nil)
+						_, _ = announce(w, mux, moqt.Path("from/"+name), "hello of "+name)
+						w.dial("pub-"+name, "moqt://"+name+":443", mux)
+					}
+					time.Sleep(time.Second)
+					for at := range relays {
+						s := w.dial("sub-"+at, "moqt://"+at+":443", nil)
+						for from := range relays {
+							assert.Equal(w, "hello of "+from, w.read(s, moqt.Path("from/"+from)), "at %s", at)
+						}
+						assert.Equal(w, len(relays), relays[at].Stats().Broadcasts)
+					}
+					sent := func() (n int64) {
+						for _, r := range relays {
+							n += r.Stats().BytesSent
+						}
+						return n
+					}
+					before := sent()
+					time.Sleep(time.Minute)
+					assert.Less(w, sent()-before, int64(5000), "nothing goes around")
+					cancel()
+					time.Sleep(10 * time.Second)
+					for at := range relays {
+						assert.Equal(w, 1, relays[at].Stats().Broadcasts, "what came from elsewhere is gone")
+					}
+				})
+			})
+		}
+	}
+}
+
+// A relay that is not ours has to be named; then what came from upstream is not
+// passed on to it.
+func TestIsLeaf(t *testing.T) {
+	bubble(t, func(w *world) {
+		ctx, cancel := context.WithCancel(w.Context())
+		defer cancel()
+		up, stop := w.relay("up")
+		defer stop()
+		hub, stop := w.relay("hub")
+		defer stop()
+		hub.Client.Config = &moqt.Config{Versions: []string{"moqt-18"}}
+		hub.IsLeaf = func(r *moqt.SetupRequest) bool { return strings.HasPrefix(r.RemoteAddr.String(), "leaf") }
+		w.wg.Go(func() { _ = hub.Connect(ctx, "moqt://up") })
+		_, _ = announce(w, up.TrackMux(), "above", "a")
+		_, _ = announce(w, hub.TrackMux(), "here", "h")
+		time.Sleep(time.Second)
+		for node, want := range map[string][]moqt.Path{"leaf": {"here"}, "client": {"above", "here"}} {
+			n := w.net.Node(node)
+			c := &moqt.Client{DialQUICFunc: n.Dial, Config: &moqt.Config{Versions: []string{"moqt-18"}}}
+			s, err := c.Dial(ctx, "moqt://hub", nil)
+			require.NoError(w, err)
+			r, err := s.Announced(ctx, "")
+			require.NoError(w, err)
+			time.Sleep(time.Second)
+			var got []moqt.Path
+			for _, a := range r.Drain(10) {
+				got = append(got, a.Path)
+			}
+			assert.Equal(w, want, got, node)
+			r.Close()
+		}
+		cancel()
+		time.Sleep(time.Second)
+	})
+}
+
 func TestConnectComesBack(t *testing.T) {
 	bubble(t, func(w *world) {
 		ctx, cancel := context.WithCancel(w.Context())

@@ -15,6 +15,9 @@ type Config struct {
 	// Import publishes in the home view what the peer announces: what makes
 	// a session one of a relay.
 	Import bool
+	// Leaf says that the client is a relay that has joined this one; peers
+	// that can tell do so themselves. See route.Leaf.
+	Leaf bool
 	// Target is the path and query that a client asks for where the
 	// transport carries no URL.
 	Target string

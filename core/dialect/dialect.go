@@ -55,6 +55,9 @@ type InBand struct {
 // is no decision: Accept starts the session.
 type Pending interface {
 	Request() *Request
+	// Config returns the settings of the session to be: they may be changed
+	// until Accept.
+	Config() *Config
 	// Accept sends the server's set-up where one exists, and serves the
 	// session with home: what the peer asks for is looked up there.
 	Accept(ctx context.Context, home *route.View) (Peer, error)

@@ -285,13 +285,17 @@ func (w *world) served(draft string, conf dialect.Config) (p *peer, s *session.S
 		}
 		began <- err
 	}()
+	hello := clientSetup[draft]
+	if conf.Import {
+		hello = relaySetup[draft]
+	}
 	if streams(draft) {
 		p.theirs = p.AcceptUni()
-		p.theirs.WantHex(clientSetup[draft])
+		p.theirs.WantHex(hello)
 		p.control = p.OpenUni(x(serverSetup[draft]))
 	} else {
 		p.theirs = p.Accept()
-		p.theirs.WantHex(clientSetup[draft])
+		p.theirs.WantHex(hello)
 		p.control = p.theirs.Send(x(serverSetup[draft]))
 	}
 	require.NoError(t, <-began)

@@ -38,7 +38,12 @@ type pending struct {
 	peer setupOptions
 }
 
-const implementation = "moqtgo"
+// What we call ourselves. A relay that joins another one says what it is: there
+// is no other field for it, and what it was told by relays must not come back.
+const (
+	implementation = "moqtgo"
+	ourRelay       = "moqtgo-relay"
+)
 
 // Open implements dialect.Dialect.
 func (Dialect) Open(ctx context.Context, c quic.Connection, row dialect.Row, role dialect.Role, cfg *dialect.Config, in *dialect.InBand) (dialect.Pending, error) {
@@ -174,6 +179,8 @@ func late(ctx context.Context, err error) error {
 
 func (pd *pending) Request() *dialect.Request { return pd.req }
 
+func (pd *pending) Config() *dialect.Config { return pd.cfg }
+
 // Fail ends the connection with the code for err.
 func (pd *pending) Fail(err error) error { return pd.c.CloseWithError(sessionCode(err), reason(err)) }
 
@@ -185,6 +192,9 @@ func (pd *pending) Reject(code quic.ErrorCode, reason string) error {
 // options is what we say of ourselves.
 func (pd *pending) options() setupOptions {
 	o := setupOptions{Implementation: implementation}
+	if pd.role == dialect.Client && pd.cfg.Import {
+		o.Implementation = ourRelay
+	}
 	if pd.p.MaxRequestID {
 		o.MaxRequestID = 2 * firstGrant
 	}
@@ -225,8 +235,20 @@ func (pd *pending) Accept(ctx context.Context, home *route.View) (dialect.Peer, 
 	s.p = pd.p.towards(pd.peer.Implementation)
 	s.maxID = pd.peer.MaxRequestID
 	s.control.in = pd.in
+	s.home.SetRelation(pd.relation())
 	s.start()
 	return s, nil
+}
+
+// relation returns where the peer stands: announcements name no nodes here.
+func (pd *pending) relation() route.Relation {
+	switch {
+	case pd.role == dialect.Client && pd.cfg.Import:
+		return route.Upstream
+	case pd.role == dialect.Server && (pd.cfg.Leaf || pd.peer.Implementation == ourRelay):
+		return route.Leaf
+	}
+	return route.Stranger
 }
 
 func (pd *pending) exchangeUni(ctx context.Context, s *session) error {

@@ -107,6 +107,8 @@ func readSetup(in *wire.Stream, p *Profile, limit int) (*setup, error) {
 
 func (pd *pending) Request() *dialect.Request { return pd.req }
 
+func (pd *pending) Config() *dialect.Config { return pd.cfg }
+
 // Fail ends the connection with the code for err.
 func (pd *pending) Fail(err error) error { return pd.c.CloseWithError(codeOf(err), reason(err)) }
 

@@ -14,6 +14,7 @@ type content struct {
 	path     moq.Path
 	serial   uint64
 	origin   uint64
+	relation Relation       // of its first publication
 	pubs     []*Publication // the best one first
 	last     *Publication   // the one that vanished last, while lingering
 	waiting  bool           // no publication so far: subscribers wait for one
@@ -25,12 +26,15 @@ type content struct {
 // join returns the content of n that p carries; a new one is the newest.
 func (n *node) join(p *Publication, serial uint64) *content {
 	for _, c := range n.contents {
+		if c.waiting {
+			c.relation = p.relation
+		}
 		if c.waiting || c.origin == p.route.origin() && c.origin != 0 {
 			c.origin = p.route.origin()
 			return c
 		}
 	}
-	c := &content{path: p.path, serial: serial, origin: p.route.origin(), feeds: map[moq.FullTrackName][]*feed{}}
+	c := &content{path: p.path, serial: serial, origin: p.route.origin(), relation: p.relation, feeds: map[moq.FullTrackName][]*feed{}}
 	n.contents = append(n.contents, c)
 	return c
 }

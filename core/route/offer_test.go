@@ -48,7 +48,7 @@ func TestOffers(t *testing.T) {
 		}
 		return nil
 	}})
-	s := &shelf{}
+	s := &shelf{fakeSource: *newSource()}
 	s.put("video")
 	pub, err := x.Publish("room/a", Route{Tracks: s.list}, s)
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestOffers(t *testing.T) {
 	require.Equal(t, "ended a:audio, ended a:video, active a:audio", offered(r), "another track of the same name")
 
 	// Another publisher takes the name over, and leaves.
-	taken := &shelf{}
+	taken := &shelf{fakeSource: *newSource()}
 	taken.put("audio")
 	taker, err := m.View(Scope{Peer: "z"}).Publish("room/a", Route{Hops: []uint64{0}, Tracks: taken.list}, taken)
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestOffersWait(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		s := &shelf{}
+		s := &shelf{fakeSource: *newSource()}
 		pub, err := m.View(Scope{Peer: "x"}).Publish("a", Route{Tracks: s.list}, s)
 		require.NoError(t, err)
 		synctest.Wait()

@@ -39,16 +39,17 @@ func (r Route) sameOrigin(q Route) bool {
 
 // A Publication is the entry of one source under one path.
 type Publication struct {
-	mux     *Mux
-	content *content
-	peer    any
-	source  Source
-	route   Route
-	path    moq.Path
-	key     uint64
-	serial  uint64
-	version int // counts the changes of route
-	gone    bool
+	mux      *Mux
+	content  *content
+	peer     any
+	relation Relation // of peer
+	source   Source
+	route    Route
+	path     moq.Path
+	key      uint64
+	serial   uint64
+	version  int // counts the changes of route
+	gone     bool
 }
 
 // Publish enters a source under path, relative to the view. A hop list that
@@ -64,6 +65,7 @@ func (v *View) Publish(path moq.Path, r Route, s Source) (*Publication, error) {
 	p := &Publication{mux: m, peer: v.peer, source: s, path: v.root.Join(path)}
 	var calls calls
 	m.mu.Lock()
+	p.relation = v.relation
 	m.enter(p, r, &calls)
 	m.mu.Unlock()
 	calls.run()

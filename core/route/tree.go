@@ -10,18 +10,19 @@ import (
 // A node is one place in the tree of paths.
 type node struct {
 	children map[string]*node
-	contents []*content // oldest first; the last one is what the path means
+	contents []*content // oldest first
 	watches  []*watch
 }
 
-// active returns what the path means now: the newest content.
-func (n *node) active() *content {
-	for i := len(n.contents) - 1; i >= 0; i-- {
-		if c := n.contents[i]; !c.waiting {
-			return c
+// active returns what the path means now: the newest content of those that came
+// from nearest, see Relation.
+func (n *node) active() (nearest *content) {
+	for _, c := range slices.Backward(n.contents) {
+		if !c.waiting && (nearest == nil || c.relation < nearest.relation) {
+			nearest = c
 		}
 	}
-	return nil
+	return nearest
 }
 
 func (n *node) empty() bool {

@@ -29,13 +29,36 @@ type Scope struct {
 	Peer any
 }
 
+// A Relation is where a peer stands among relays, for peers whose announcements
+// do not name the nodes on the way. What was learned from an Upstream goes to
+// strangers only, and what was learned from a Leaf to everybody but an Upstream:
+// one step up and one step down at most. Of several contents of one path the
+// nearest counts: that of a stranger or of this process, then that of a Leaf. So
+// nothing goes around in circles, however relays are joined, and nothing that
+// comes back takes the place of what it was made from.
+type Relation uint8
+
+const (
+	Stranger Relation = iota // no relay, or one whose announcements name nodes
+	Leaf                     // a relay that has joined this one
+	Upstream                 // a relay that this one has joined
+)
+
+// reaches reports whether what was learned from r is offered to q.
+func (r Relation) reaches(q Relation) bool {
+	return r == Stranger || q == Stranger || r == Leaf && q == Leaf
+}
+
 // A View is a Mux as one session sees it.
 type View struct {
 	mux   *Mux
 	root  moq.Path
 	allow func(Op, moq.Path) error
 	peer  any
-	hop   uint64 // guarded by mux.mu
+
+	// guarded by mux.mu
+	hop      uint64
+	relation Relation
 }
 
 // View returns the Mux within a scope.
@@ -80,6 +103,14 @@ func (v *View) SetHop(hop uint64) {
 	v.mux.mu.Unlock()
 }
 
+// SetRelation sets where the peer stands. Set it before the first Publish and
+// Watch.
+func (v *View) SetRelation(r Relation) {
+	v.mux.mu.Lock()
+	v.relation = r
+	v.mux.mu.Unlock()
+}
+
 // maxDepth is how many fields a path may have, the root included.
 const maxDepth = 64
 
@@ -93,7 +124,7 @@ func (v *View) check(op Op, path moq.Path) error {
 
 // suits reports whether objects may reach the viewer over p.
 func (v *View) suits(p *Publication) bool {
-	if p.peer != nil && p.peer == v.peer {
+	if p.peer != nil && p.peer == v.peer || !p.relation.reaches(v.relation) {
 		return false
 	}
 	return v.hop == 0 || !slices.Contains(p.route.Hops, v.hop)
