@@ -31,12 +31,31 @@ async function licenses(inputs) {
 	return `The scripts of this page contain these packages.\n\n${[...new Set(parts)].join("\n\n----\n\n")}\n`;
 }
 
+/** preloads has the browser load all parts of a script at once, instead of one after the other as each names the next. */
+function preloads({ outputs }, page) {
+	const parts = new Set();
+	const add = (file) => {
+		for (const { path, kind } of outputs[file].imports) {
+			if (kind !== "import-statement" || parts.has(path)) continue;
+			parts.add(path);
+			add(path);
+		}
+	};
+	add(`site/dist/assets/${page}.js`);
+	return [...parts].map((file) => `<link rel="modulepreload" href="/assets/${file.split("/").at(-1)}">\n`).join("");
+}
+
 const finish = {
 	name: "pages and licences",
 	setup(build) {
 		build.onEnd(async ({ errors, metafile }) => {
 			if (errors.length) return;
-			for (const page of pages) await cp(join(root, "src", `${page}.html`), join(dist, `${page}.html`));
+			for (const page of pages) {
+				const html = await readFile(join(root, "src", `${page}.html`), "utf8");
+				const script = `<script type="module" src="/assets/${page}.js">`;
+				if (!html.includes(script)) throw new Error(`${page}.html has no ${script}`);
+				await writeFile(join(dist, `${page}.html`), html.replace(script, preloads(metafile, page) + script));
+			}
 			await cp(join(root, "src", "icon.svg"), join(dist, "assets", "icon.svg"));
 			await writeFile(join(dist, "assets", "licenses.txt"), await licenses(metafile.inputs));
 		});
