@@ -44,13 +44,7 @@ func (a *attempt) finish(w *moqt.TrackWriter) error {
 	if err := a.write(w, 0, sample(1, 1)[0]); err != nil {
 		return err
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	if err := w.WaitDrained(a.ctx); err != nil {
-		return a.missed(a.ctx, "room for the object and PUBLISH_DONE", err)
-	}
-	return nil
+	return w.Close()
 }
 
 // publishTrackOnly: the relay takes a track, an object of it and its end.
