@@ -14,6 +14,13 @@ func Versions() []string {
 	return slices.DeleteFunc(moqt.Versions(), func(v string) bool { return !strings.HasPrefix(Draft(v), "draft-") })
 }
 
+// Offered returns those of Versions that are offered where none is asked for:
+// drafts that are published. The runner foretells what is negotiated from what
+// is registered, and a preview is not.
+func Offered() []string {
+	return slices.DeleteFunc(Versions(), func(v string) bool { return v == "moqt-20" })
+}
+
 // Draft is what the runner calls a version: draft-18 for moqt-18.
 func Draft(version string) string {
 	if version == "moq-00" {

@@ -27,8 +27,8 @@ type Runner struct {
 	// URL of the relay: https is WebTransport, moqt raw QUIC. Its path is
 	// that of every session.
 	URL string
-	// Client dials; nil is a zero one. Without Config.Versions all Versions
-	// are offered.
+	// Client dials; nil is a zero one. Without Config.Versions it offers
+	// those of Offered.
 	Client *moqt.Client
 	// Version is that of this program, for the report.
 	Version string
@@ -104,7 +104,7 @@ func (r *Runner) prepare() {
 		conf = *c.Config
 	}
 	if len(conf.Versions) == 0 {
-		conf.Versions = Versions()
+		conf.Versions = Offered()
 	}
 	c.Config = &conf
 	c.Redirect = func(_, to *url.URL) error {

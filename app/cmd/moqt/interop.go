@@ -26,7 +26,7 @@ type interopCmd struct {
 	Verbose          *bool   `short:"v" help:"Tell of each step on standard error; VERBOSE."`
 	TLSDisableVerify *bool   `name:"tls-disable-verify" help:"Do not check the certificate of the relay; TLS_DISABLE_VERIFY."`
 	TLSCert          *string `name:"tls-cert" type:"path" placeholder:"FILE" help:"Accept the certificate in this file beside those of the authorities (/certs/cert.pem, if it is there)."`
-	Draft            string  `placeholder:"DRAFT" help:"Speak this draft only, such as draft-18; MOQT_DRAFT."`
+	Draft            string  `placeholder:"DRAFT" help:"Speak this draft only, such as draft-18; MOQT_DRAFT. The preview of draft-20 is offered only so."`
 }
 
 // What the runner mounts.
