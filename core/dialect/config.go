@@ -74,6 +74,7 @@ type Limits struct {
 	Subscriptions int           // live subscriptions of the peer: 1024
 	Watches       int           // announce streams of the peer: 256
 	Announcements int           // live announcements of the peer: 4096
+	AnnounceLull  time.Duration // between what a watcher is told of one change and of the next: 10 ms
 	Fetches       int           // concurrent fetches of the peer: 16
 	Probes        int           // probe streams of the peer: 8
 	FetchTime     time.Duration // of one fetch: 20 s
@@ -97,6 +98,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.UnsentBytes, 8<<20)
 	orDefault(&l.Watches, 256)
 	orDefault(&l.Announcements, 4096)
+	orDefault(&l.AnnounceLull, 10*time.Millisecond)
 	orDefault(&l.Fetches, 16)
 	orDefault(&l.Probes, 8)
 	orDefault(&l.FetchTime, 20*time.Second)

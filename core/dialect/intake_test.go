@@ -95,6 +95,47 @@ func TestUnsent(t *testing.T) {
 		require.Zero(t, r.unsent.Load(), "all is gone")
 		o.Send(make([]byte, 1000))
 		require.Equal(t, 1, over, "what is not taken is not owed")
-		require.False(t, o.Waiting())
+		require.Zero(t, o.Queued())
+	})
+}
+
+// Once there was nothing more to say, the next is said after a lull; until
+// then as fast as it comes.
+func TestAskLull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup()
+		s := &stuck{block: make(chan struct{})}
+		close(s.block)
+		o := NewOutbox(NewRunner(g), 1, s)
+		var pending int
+		var said []time.Duration
+		start := time.Now()
+		o.Ask(func() []byte {
+			if pending == 0 {
+				return nil
+			}
+			pending--
+			said = append(said, time.Since(start))
+			return []byte{1}
+		}, 10*time.Millisecond)
+		say := func(n int) {
+			pending += n
+			o.Wake()
+			synctest.Wait()
+		}
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		say(3) // at once
+		time.Sleep(time.Millisecond)
+		say(1)
+		say(1) // at 11
+		time.Sleep(time.Second)
+		say(1)
+		const ms = time.Millisecond
+		require.Equal(t, []time.Duration{ms, ms, ms, 11 * ms, 11 * ms, 1002 * ms}, said)
+		o.Close()
+		synctest.Wait()
+		g.Close()
+		g.Wait()
 	})
 }

@@ -3,6 +3,7 @@ package dialect
 import (
 	"io"
 	"sync"
+	"time"
 
 	"github.com/moqtgo/moqt/ports/quic"
 )
@@ -12,13 +13,19 @@ type Outbox struct {
 	Task
 	w *streamWriter
 
-	mu    sync.Mutex
-	queue []byte
-	taken int // bytes of queue that are being written
-	end   error
-	more  func() []byte
-	ended error
-	done  bool
+	mu     sync.Mutex
+	queue  []byte
+	queued int // messages in queue
+	taken  int // bytes of queue that are being written
+	end    error
+	more   func() []byte
+	lull   time.Duration
+	ended  error
+	done   bool
+
+	// of who writes
+	said   bool      // more has returned some since silent
+	silent time.Time // when more had nothing
 }
 
 // NewOutbox returns the outbox of a stream. rank orders it among the tasks of
@@ -29,7 +36,7 @@ func NewOutbox(r *Runner, rank uint64, s quic.SendStream) *Outbox {
 		o.mu.Lock()
 		o.ended, o.done = err, true
 		r.owe(-o.taken - len(o.queue))
-		o.taken, o.queue = 0, nil
+		o.taken, o.queue, o.queued = 0, nil, 0
 		o.mu.Unlock()
 	})
 	o.init(r, rank, o.w.serve)
@@ -41,7 +48,7 @@ func (o *Outbox) next() ([]byte, error) {
 	b, end, more := o.queue, o.end, o.more
 	r := o.runner
 	r.owe(-o.taken)
-	o.taken, o.queue = len(b), nil
+	o.taken, o.queue, o.queued = len(b), nil, 0
 	o.mu.Unlock()
 	if len(b) > 0 {
 		return b, nil
@@ -49,10 +56,30 @@ func (o *Outbox) next() ([]byte, error) {
 	if end != nil {
 		return nil, end
 	}
-	if more != nil {
-		return more(), nil
+	if more == nil || o.lulled() {
+		return nil, nil
 	}
-	return nil, nil
+	b = more()
+	switch {
+	case len(b) > 0:
+		o.said = true
+	case o.said:
+		o.said, o.silent = false, time.Now()
+	}
+	return b, nil
+}
+
+// lulled reports whether it is too early to ask for more, and sees to it that
+// more is asked for later.
+func (o *Outbox) lulled() bool {
+	if o.lull <= 0 || o.silent.IsZero() {
+		return false
+	}
+	wait := o.lull - time.Since(o.silent)
+	if wait > 0 {
+		time.AfterFunc(wait, o.Wake)
+	}
+	return wait > 0
 }
 
 // Send queues a message.
@@ -61,6 +88,7 @@ func (o *Outbox) Send(b []byte) {
 	took := o.end == nil && !o.done
 	if took {
 		o.queue = append(o.queue, b...)
+		o.queued++
 	}
 	o.mu.Unlock()
 	o.Wake()
@@ -69,18 +97,19 @@ func (o *Outbox) Send(b []byte) {
 	}
 }
 
-// Waiting reports whether a message waits until the peer takes earlier ones.
-func (o *Outbox) Waiting() bool {
+// Queued returns how many messages have not begun to be written.
+func (o *Outbox) Queued() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.queue) > 0
+	return o.queued
 }
 
 // Ask makes the outbox ask more for messages whenever all that was sent is
-// written and it is woken.
-func (o *Outbox) Ask(more func() []byte) {
+// written and it is woken; but once there were no more, not before lull has
+// passed. What changes back and forth meanwhile need not be said.
+func (o *Outbox) Ask(more func() []byte, lull time.Duration) {
 	o.mu.Lock()
-	o.more = more
+	o.more, o.lull = more, lull
 	o.mu.Unlock()
 	o.Wake()
 }
@@ -92,7 +121,7 @@ func (o *Outbox) Close() { o.finish(io.EOF) }
 func (o *Outbox) Reset(code quic.ErrorCode) {
 	o.mu.Lock()
 	o.runner.owe(-len(o.queue))
-	o.queue = nil
+	o.queue, o.queued = nil, 0
 	first := o.end == nil && !o.done
 	o.mu.Unlock()
 	if first {

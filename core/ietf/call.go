@@ -37,7 +37,6 @@ type call struct {
 
 	start    time.Time   // of one of the peer
 	aborted  atomic.Bool // by the peer, before we had said all
-	updates  int         // of the peer, since all answers were on their way
 	finished atomic.Bool // we have said all
 	refused  atomic.Bool // by the peer: nothing is left to withdraw
 	serving  *serving    // of a SUBSCRIBE of the peer
@@ -127,10 +126,7 @@ func (c *call) takeUpdate(m *requestUpdate) error {
 	if err != nil {
 		return err
 	}
-	if c.updates++; !c.out.Waiting() {
-		c.updates = 1
-	}
-	if s.p.LimitUpdates && c.updates > s.cfg.Limits.Updates {
+	if s.p.LimitUpdates && c.out.Queued() >= s.cfg.Limits.Updates {
 		return violated(CodeTooManyRequestUpdates, "more than %d unanswered updates of one request", s.cfg.Limits.Updates)
 	}
 	if !s.intake.Pace(s.ctx) {

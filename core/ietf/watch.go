@@ -80,7 +80,7 @@ func (c *call) watch(i interest) error {
 	}
 	c.send(&requestOK{To: i.kind, RequestID: c.id})
 	if told != nil {
-		c.out.Ask(func() []byte { return c.tell(i.prefix, told.Drain(64)) })
+		c.out.Ask(func() []byte { return c.tell(i.prefix, told.Drain(64)) }, s.cfg.Limits.AnnounceLull)
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	telling := dialect.NewGroup()

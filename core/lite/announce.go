@@ -50,7 +50,7 @@ func (r *request) announce() error {
 	}
 	w.out.Send(w.snapshot(reader.Drain(s.cfg.Limits.Announcements)))
 	w.reader = reader
-	w.out.Ask(w.changes)
+	w.out.Ask(w.changes, s.cfg.Limits.AnnounceLull)
 	r.closedByPeer()
 	reader.Close()
 	w.out.Close()

@@ -59,7 +59,7 @@ func (r *request) subscribe() error {
 	defer s.unserve(v.asked.ID)
 	v.out = dialect.NewOutbox(s.runner, 1<<32|r.ordinal, r.Stream)
 	v.eg = s.egress.Serve(v.asked.ID, dialect.Served{Accepted: v.accept, Started: v.started, Dropped: v.dropped, Ended: v.ended})
-	v.out.Ask(v.dropping)
+	v.out.Ask(v.dropping, 0)
 	name := moq.FullTrackName{Path: moq.ParsePath(v.asked.Path), Name: v.asked.Track}
 	reader, err := s.home.Subscribe(name, v.asked.subscription(v.asked.Priority), time.Now(), v.eg.Wake)
 	if err != nil {

@@ -140,6 +140,9 @@ func (g *Group) grow(n int) *Error {
 	if g.bytes+int64(n) > l.GroupBytes {
 		return Errorf(CodeTooLarge, "group %d exceeds %d bytes", g.Sequence, l.GroupBytes)
 	}
+	if limit := max(l.Bytes, l.GroupBytes); g.cost+int64(n)+objectCost > limit {
+		return Errorf(CodeTooLarge, "group %d takes more than %d bytes", g.Sequence, limit)
+	}
 	if g.objects >= l.GroupObjects {
 		return Errorf(CodeTooMany, "group %d exceeds %d objects", g.Sequence, l.GroupObjects)
 	}

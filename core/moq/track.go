@@ -8,8 +8,9 @@ import (
 )
 
 // CacheLimits bound what a track keeps. The newest group is always kept, the
-// open one included, up to GroupBytes and GroupObjects. The zero value takes
-// the defaults named.
+// open one included, up to GroupBytes, GroupObjects, and what Bytes or GroupBytes
+// have room for if each object takes 256 bytes more. The zero value takes the
+// defaults named.
 type CacheLimits struct {
 	Bytes        int64         // payload bytes of the whole track, and 256 for each object: 64 MiB
 	Groups       int           // groups: 4096

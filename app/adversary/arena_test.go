@@ -1,0 +1,242 @@
+package adversary
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/moqtgo/moqt/adapters/memnet"
+	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/app/relay"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// This package plays the rows of docs/threats.md against a relay: each attack
+// has a budget of heap and goroutines, at its peak, and must not be noticed by
+// an innocent publisher and viewer next door.
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	lite05 = "moq-lite-05"
+	moqt16 = "moqt-16"
+	moqt19 = "moqt-19"
+)
+
+// An arena is a relay under attack, on a network in memory, in a bubble.
+type arena struct {
+	*testing.T
+	net    *memnet.Network
+	server *moqt.Server
+	relay  *relay.Relay
+	log    lineCounter
+	wg     sync.WaitGroup
+
+	publisher, viewer *moqt.Session
+	track             *moqt.TrackWriter
+	reader            *moqt.TrackReader
+	stop              context.CancelFunc
+	frames            int
+
+	base figures
+}
+
+// figures are what an attack costs.
+type figures struct {
+	heap       int64
+	goroutines int
+}
+
+func measure() figures {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return figures{int64(m.HeapAlloc), runtime.NumGoroutine()}
+}
+
+// A budget is what an attack may cost at its peak, both ends included: the
+// network in memory holds what is under way, and what the attacker has.
+type budget struct {
+	heap       int64 // bytes
+	goroutines int
+}
+
+const (
+	kib = int64(1) << 10
+	mib = int64(1) << 20
+)
+
+// attack runs f in an arena and wants everything to be as before once the
+// attackers have gone.
+func attack(t *testing.T, conf *moqt.Config, f func(a *arena)) {
+	t.Helper()
+	attackOver(t, conf, nil, f)
+}
+
+// attackOver is attack with limits of the server's transport.
+func attackOver(t *testing.T, conf *moqt.Config, transport *quic.Config, f func(a *arena)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		a := &arena{T: t, net: memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})}
+		node := a.net.Node("server")
+		a.relay = &relay.Relay{}
+		if transport == nil {
+			transport = &quic.Config{EnableDatagrams: true}
+		}
+		a.server = &moqt.Server{
+			Addr: ":443", TLSConfig: &tls.Config{}, QUICConfig: transport, Config: conf, Handler: a.relay,
+			ListenFunc: node.Listen, NewWebtransportServerFunc: node.NewWebTransportServer,
+			Logger: slog.New(slog.NewTextHandler(&a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		}
+		a.wg.Go(func() { _ = a.server.ListenAndServe() })
+		defer a.net.Close()
+		a.net.Wait()
+		a.settle()
+		a.base = measure()
+		f(a)
+		a.after()
+	})
+}
+
+// settle sets the innocent up.
+func (a *arena) settle() {
+	a.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	a.stop = cancel
+	mux := moqt.NewTrackMux(nil)
+	b := moqt.NewBroadcast()
+	var err error
+	a.track, err = b.Track("video", moqt.TrackInfo{})
+	require.NoError(a, err)
+	require.NoError(a, mux.Announce(ctx, "innocent", b))
+	a.publisher = a.client("publisher", moqt19, mux)
+	a.viewer = a.client("viewer", lite05, nil)
+	a.reader, err = a.viewer.Subscribe(ctx, "innocent", "video", nil)
+	require.NoError(a, err)
+	a.check()
+}
+
+func (a *arena) client(node, version string, mux *moqt.TrackMux) *moqt.Session {
+	a.Helper()
+	s, err := a.dial(node, version, mux)
+	require.NoError(a, err)
+	return s
+}
+
+func (a *arena) dial(node, version string, mux *moqt.TrackMux) (*moqt.Session, error) {
+	n := a.net.Node(node)
+	c := moqt.Client{
+		Config: &moqt.Config{Versions: []string{version}}, QUICConfig: &quic.Config{EnableDatagrams: true},
+		DialQUICFunc: n.Dial, DialWebTransportFunc: n.DialWebTransport,
+	}
+	if mux == nil {
+		mux = moqt.NewTrackMux(nil)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return c.Dial(ctx, "moqt://server/", mux)
+}
+
+// latency is how long a frame of the innocent takes at the very most: the links
+// take 20 ms.
+const latency = 100 * time.Millisecond
+
+// check wants a group of the innocent to arrive as if nothing had happened.
+func (a *arena) check() {
+	a.Helper()
+	a.frames++
+	want := strings.Repeat("x", a.frames)
+	g, err := a.track.AppendGroup()
+	require.NoError(a, err)
+	_, err = g.Write([]byte(want))
+	require.NoError(a, err)
+	require.NoError(a, g.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), latency)
+	defer cancel()
+	got, err := a.reader.NextGroup(ctx)
+	require.NoError(a, err, "the innocent waits")
+	f, err := got.ReadFrame(ctx)
+	require.NoError(a, err, "the innocent waits")
+	require.Equal(a, want, string(f.Payload))
+}
+
+// within wants the attack, as it stands, to cost no more than its budget, and
+// prints what it costs.
+func (a *arena) within(b budget) {
+	a.Helper()
+	a.check()
+	now := measure()
+	heap, goroutines := max(0, now.heap-a.base.heap), now.goroutines-a.base.goroutines
+	a.Logf("heap +%.1f MiB of %.1f, goroutines +%d of %d", float64(heap)/float64(mib), float64(b.heap)/float64(mib), goroutines, b.goroutines)
+	require.LessOrEqual(a, heap, b.heap, "heap")
+	require.LessOrEqual(a, goroutines, b.goroutines, "goroutines")
+}
+
+// after wants nothing to be left of the attack.
+func (a *arena) after() {
+	a.Helper()
+	a.check()
+	a.stop()
+	a.reader.Close()
+	require.NoError(a, a.publisher.CloseWithError(0, ""))
+	require.NoError(a, a.viewer.CloseWithError(0, ""))
+	a.pass(2 * time.Minute) // what lingers
+	st := a.relay.Stats()
+	require.Zero(a, st.Sessions+st.Broadcasts+st.Tracks+st.Subscriptions+st.Watchers, "%+v", st)
+	figures := a.server.Stats()
+	require.Zero(a, figures.Conns+figures.Pending+figures.Sessions+figures.Hosts, "%+v", figures)
+	require.NoError(a, a.server.Close())
+	a.net.Close()
+	a.wg.Wait()
+	a.pass(time.Minute)
+	synctest.Wait()
+	left := measure()
+	require.LessOrEqual(a, left.goroutines, a.base.goroutines, "goroutines are left")
+}
+
+// swarm runs f for 0 to n-1, a hundred at a time: as many as a backlog takes.
+func (a *arena) swarm(n int, f func(i int)) {
+	for i := 0; i < n; i += 100 {
+		var wg sync.WaitGroup
+		for k := range min(100, n-i) {
+			wg.Go(func() { f(i + k) })
+		}
+		wg.Wait()
+	}
+}
+
+// pass lets virtual time pass.
+func (a *arena) pass(d time.Duration) { time.Sleep(d) }
+
+// A lineCounter is a log of which the lines are counted.
+type lineCounter struct {
+	mu    sync.Mutex
+	lines int
+	bytes int
+	last  string
+}
+
+func (l *lineCounter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines += strings.Count(string(p), "\n")
+	l.bytes += len(p)
+	l.last = string(p)
+	return len(p), nil
+}
+
+func (l *lineCounter) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines
+}

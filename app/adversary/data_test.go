@@ -1,0 +1,297 @@
+package adversary
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// publishes makes e the publisher of the namespace "evil" with moqt-19, and the
+// relay subscribe to its track "video" with the alias 7.
+func (a *arena) publishes(e *evil) (reader *moqt.TrackReader, subscription quic.Stream) {
+	a.Helper()
+	st := e.bidi(message("06", append(append(e.number(0), e.namespace("evil")...), 0)))
+	require.NotNil(a, st)
+	a.pass(time.Second)
+	reader, err := a.relayReader("evil", "video", func() {
+		ctx, cancel := soon()
+		defer cancel()
+		s, err := e.AcceptStream(ctx)
+		require.NoError(a, err)
+		subscription = s
+		_, _ = s.Write(message("04", []byte{7, 0}))
+	})
+	require.NoError(a, err)
+	return reader, subscription
+}
+
+// relayReader subscribes in the relay itself; answer is run meanwhile.
+func (a *arena) relayReader(path moqt.Path, track string, answer func()) (*moqt.TrackReader, error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		answer()
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	r, err := a.relay.Mux.Subscribe(ctx, path, track, nil)
+	<-done
+	return r, err
+}
+
+// header opens a subgroup of the alias.
+func (e *evil) header(alias, group uint64) []byte {
+	b := []byte{0x30} // subgroup 0, default priority
+	return append(append(b, e.number(alias)...), e.number(group)...)
+}
+
+// Row 14: a publisher that opens streams and leaves them open. It has its
+// credit, and a subscription has its share of that.
+func TestUniStreamFlood(t *testing.T) {
+	attack(t, nil, func(a *arena) {
+		e := a.evil("evil", moqt19)
+		r, _ := a.publishes(e)
+		opened := 0
+		for i := range 1500 {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			st, err := e.OpenUniStream(ctx)
+			cancel()
+			if err != nil {
+				break
+			}
+			_, _ = st.Write(append(e.header(7, uint64(i)), 0))
+			opened++
+		}
+		a.Logf("%d streams were opened", opened)
+		a.within(budget{heap: 8 * mib, goroutines: 256 + 60})
+		r.Close()
+		e.leave()
+	})
+}
+
+// Row 15: streams of an alias that nobody has heard of.
+func TestUnknownAlias(t *testing.T) {
+	attack(t, nil, func(a *arena) {
+		e := a.evil("evil", moqt19)
+		for i := range 1024 {
+			e.uni(append(e.header(uint64(1000+i), 0), 0, 1, 'x'))
+		}
+		a.pass(100 * time.Millisecond)
+		a.within(budget{heap: 4 * mib, goroutines: 32 + 60})
+		a.pass(2 * time.Second)
+		now := measure()
+		require.LessOrEqual(a, now.goroutines-a.base.goroutines, 20, "they have waited their second")
+		e.leave()
+	})
+}
+
+// Row 16: datagrams before their alias, and a storm of those behind it.
+func TestDatagramStorm(t *testing.T) {
+	for _, alias := range []byte{9, 7} {
+		t.Run(fmt.Sprintf("alias %d", alias), func(t *testing.T) {
+			attack(t, &moqt.Config{Limits: moqt.Limits{}}, func(a *arena) {
+				e := a.evil("evil", moqt19)
+				r, _ := a.publishes(e)
+				payload := make([]byte, 1000)
+				for i := range 5 * many {
+					b := append([]byte{0x0c, alias}, e.number(uint64(i))...)
+					_ = e.SendDatagram(append(b, payload...))
+					if i%100 == 0 {
+						a.pass(time.Millisecond)
+					}
+					if i%many == 0 {
+						a.check()
+					}
+				}
+				a.pass(time.Second)
+				limit := 4 * mib
+				if alias == 7 { // 4096 groups of a datagram each
+					limit = 16 * mib
+				}
+				a.within(budget{heap: limit, goroutines: 60})
+				r.Close()
+				e.leave()
+			})
+		})
+	}
+}
+
+// Row 17: a group that never ends, in size and in number of objects.
+func TestEndlessGroup(t *testing.T) {
+	conf := &moqt.Config{}
+	t.Run("bytes", func(t *testing.T) {
+		attack(t, conf, func(a *arena) {
+			e := a.evil("evil", moqt19)
+			r, _ := a.publishes(e)
+			st := e.uni(e.header(7, 0))
+			object := append(append([]byte{0}, e.number(1<<20)...), make([]byte, 1<<20)...)
+			written := 0
+			for range 64 {
+				if _, err := st.Write(object); err != nil {
+					break
+				}
+				written++
+			}
+			a.pass(time.Second)
+			a.Logf("%d MiB were taken", written)
+			require.Less(a, written, 48)
+			require.Error(a, st.Context().Err(), "the group is refused")
+			a.within(budget{heap: 40 * mib, goroutines: 60})
+			require.NoError(a, e.Context().Err(), "the session is not")
+			r.Close()
+			e.leave()
+		})
+	})
+	t.Run("objects", func(t *testing.T) {
+		attack(t, conf, func(a *arena) {
+			e := a.evil("evil", moqt19)
+			r, _ := a.publishes(e)
+			st := e.uni(e.header(7, 0))
+			objects := make([]byte, 0, 3<<16)
+			for range 1 << 16 {
+				objects = append(objects, 0, 1, 'x')
+			}
+			for range 20 { // 1.3 million
+				if _, err := st.Write(objects); err != nil {
+					break
+				}
+			}
+			a.pass(time.Second)
+			require.Error(a, st.Context().Err(), "the group is refused")
+			a.within(budget{heap: 72 * mib, goroutines: 60})
+			r.Close()
+			e.leave()
+		})
+	})
+}
+
+// Row 18: group and object ids that jump by 2^62, and back.
+func TestIDJumps(t *testing.T) {
+	attack(t, nil, func(a *arena) {
+		e := a.evil("evil", moqt19)
+		r, _ := a.publishes(e)
+		for i := range 2000 {
+			group := uint64(i) << 52
+			switch i % 3 {
+			case 1:
+				group = math.MaxUint64 - uint64(i)
+			case 2:
+				group = uint64(i)
+			}
+			b := append(e.header(7, group), e.number(1<<62)...)
+			b = append(b, 1, 'x')
+			b = append(b, e.number(1<<62-1)...)
+			if st := e.uni(append(b, 1, 'y')); st != nil {
+				_ = st.Close()
+			}
+		}
+		a.pass(time.Second)
+		require.NoError(a, e.Context().Err(), "jumps are legal")
+		a.within(budget{heap: 4 * mib, goroutines: 60})
+		r.Close()
+		e.leave()
+	})
+}
+
+// Row 19: a subscriber that stalls for an hour. The publisher and the others
+// notice nothing, and what it has missed is not kept for it.
+func TestStalledSubscriber(t *testing.T) {
+	for _, v := range families {
+		t.Run(v, func(t *testing.T) {
+			attack(t, nil, func(a *arena) {
+				e := a.evilWith("evil", v, &quic.Config{
+					MaxIncomingUniStreams: 100, MaxIdleTimeout: 2 * time.Hour,
+					InitialStreamReceiveWindow: 4096, MaxStreamReceiveWindow: 4096,
+				})
+				e.bidi(e.subscribe(0, "innocent", "video"))
+				a.pass(time.Second)
+				var peak int64
+				for i := range 3600 {
+					g, err := a.track.AppendGroup()
+					require.NoError(a, err)
+					_, err = g.Write(make([]byte, 64<<10))
+					require.NoError(a, err)
+					require.NoError(a, g.Close())
+					ctx, cancel := context.WithTimeout(context.Background(), latency)
+					got, err := a.reader.NextGroup(ctx)
+					require.NoError(a, err, "the innocent waits")
+					_, err = got.ReadFrame(ctx)
+					require.NoError(a, err)
+					cancel()
+					a.pass(time.Second)
+					if i%600 == 599 {
+						peak = max(peak, measure().heap-a.base.heap)
+					}
+				}
+				a.Logf("heap at most +%.1f MiB in the hour", float64(peak)/float64(mib))
+				a.within(budget{heap: 6 * mib, goroutines: 100 + 60})
+				require.LessOrEqual(a, peak, 6*mib)
+				e.leave()
+			})
+		})
+	}
+}
+
+// Row 20: windows of a byte, on every stream of a peer that asks for all that
+// there is.
+func TestTinyWindows(t *testing.T) {
+	for _, v := range families {
+		t.Run(v, func(t *testing.T) {
+			attack(t, nil, func(a *arena) {
+				e := a.evilWith("evil", v, &quic.Config{
+					MaxIncomingUniStreams: 1000, MaxIncomingStreams: 100, InitialStreamReceiveWindow: 16, MaxStreamReceiveWindow: 16,
+				})
+				for i := range 200 {
+					e.bidi(e.subscribe(i, "innocent", "video"))
+				}
+				a.pass(time.Second)
+				for range 30 {
+					a.check()
+					a.pass(time.Second)
+				}
+				a.within(budget{heap: 12 * mib, goroutines: 200*8 + 60})
+				e.leave()
+			})
+		})
+	}
+}
+
+// Row 24: fetches of everything there ever was, and of what there never was.
+func TestFetchAbuse(t *testing.T) {
+	attack(t, nil, func(a *arena) {
+		e := a.evil("evil", moqt19)
+		fetch := func(n int, start, end uint64) quic.Stream {
+			b := append(e.number(uint64(2*n)), 1)
+			b = append(b, e.namespace("innocent")...)
+			b = append(append(b, 5), "video"...)
+			b = append(append(b, e.number(start)...), 0)
+			b = append(append(b, e.number(end)...), 0)
+			return e.bidi(message("16", append(b, 0)))
+		}
+		for i := range 1000 {
+			switch i % 4 {
+			case 0:
+				fetch(i, 0, 1<<62)
+			case 1:
+				fetch(i, 1<<61, 1<<62)
+			case 2:
+				fetch(i, math.MaxUint64-1, math.MaxUint64)
+			case 3:
+				fetch(i, 9, 3)
+			}
+		}
+		a.pass(time.Second)
+		a.within(budget{heap: 8 * mib, goroutines: 16*4 + 300})
+		a.pass(25 * time.Second) // a fetch has 20
+		now := measure()
+		require.LessOrEqual(a, now.goroutines-a.base.goroutines, 60)
+		e.leave()
+	})
+}

@@ -1,0 +1,298 @@
+package adversary
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/ports/quic"
+)
+
+// many is how many requests, streams or sessions a flood has.
+const many = 10_000
+
+var families = []string{lite05, moqt19}
+
+// Row 4: ten thousand connections that never set a session up. One host has
+// its share of the set-ups; a newcomer from elsewhere waits for nobody.
+func TestSlowloris(t *testing.T) {
+	attack(t, nil, func(a *arena) {
+		a.swarm(many, func(int) { a.connect("evil", moqt19, &quic.Config{MaxIdleTimeout: time.Hour}) })
+		st := a.server.Stats()
+		require.Equal(a, 128, st.Pending, "of one host")
+		require.Greater(a, st.RefusedPending, int64(many*9/10), "the rest found the backlog full")
+		start := time.Now()
+		s := a.client("newcomer", moqt19, nil)
+		require.LessOrEqual(a, time.Since(start), latency)
+		require.NoError(a, s.CloseWithError(0, ""))
+		a.within(budget{heap: 40 * mib, goroutines: 128 * 6}) // with what the network knows of 10,000 clients
+		a.pass(10 * time.Second)
+		a.within(budget{heap: 40 * mib, goroutines: 60})
+		require.Zero(a, a.server.Stats().Pending, "the set-up has its time")
+	})
+}
+
+// Row 5: streams whose first message never comes, or never ends. They have
+// their time too, and as many as may be half open are all that is held.
+func TestHalfOpenStreams(t *testing.T) {
+	for _, v := range families {
+		t.Run(v, func(t *testing.T) {
+			attack(t, nil, func(a *arena) {
+				e := a.evil("evil", v)
+				var streams []quic.Stream
+				for i := range 500 {
+					if st := e.bidi(e.subscribe(i, "nobody", "video")[:1+i%3]); st != nil {
+						streams = append(streams, st)
+					}
+				}
+				require.Len(a, streams, 500)
+				a.pass(time.Second)
+				a.within(budget{heap: 6 * mib, goroutines: 100*2 + 20})
+				a.pass(60 * time.Second) // 100 at once, 10 s each
+				stopped := 0
+				for _, st := range streams {
+					if st.Context().Err() != nil {
+						stopped++
+					}
+				}
+				require.Equal(a, 500, stopped)
+				e.leave()
+			})
+		})
+	}
+}
+
+// Row 6: sessions, set up well, from one host and from many: the caps hold.
+func TestSessionFlood(t *testing.T) {
+	conf := &moqt.Config{MaxConns: 600, MaxConnsPerHost: 200}
+	attack(t, conf, func(a *arena) {
+		a.swarm(2000, func(i int) {
+			if e := a.connect(fmt.Sprintf("evil%d", i%8), moqt19, &quic.Config{MaxIdleTimeout: time.Hour}); e != nil {
+				e.setup()
+			}
+		})
+		a.pass(time.Second)
+		st := a.server.Stats()
+		require.Equal(a, 600, st.Conns)
+		require.LessOrEqual(a, st.Sessions, 600)
+		require.EqualValues(a, 2000-598, st.RefusedConns+st.RefusedPending)
+		require.Positive(a, st.Retries, "attempts have to verify their address")
+		a.within(budget{heap: 64 * mib, goroutines: 600 * 12})
+		for i := range 8 {
+			a.net.Node(fmt.Sprintf("evil%d", i)).Crash()
+		}
+		a.pass(time.Minute)
+	})
+}
+
+// Row 8: subscriptions without end, of what there is and of what there is not.
+func TestSubscribeFlood(t *testing.T) {
+	for _, v := range families {
+		for _, path := range []string{"innocent", "nobody"} {
+			t.Run(v+"/"+path, func(t *testing.T) {
+				attack(t, nil, func(a *arena) {
+					e := a.evil("evil", v)
+					for i := range many {
+						st := e.bidi(e.subscribe(i, path, "video"))
+						if st == nil && path == "nobody" {
+							a.pass(time.Second)
+						}
+						if i%1000 == 0 {
+							a.check()
+						}
+					}
+					a.within(budget{heap: 24 * mib, goroutines: 1024*4 + 200})
+					require.LessOrEqual(a, a.relay.Stats().Subscriptions, 1024+1)
+					e.leave()
+				})
+			})
+		}
+	}
+}
+
+// Row 9: announcements and watches without end.
+func TestAnnounceFlood(t *testing.T) {
+	attack(t, nil, func(a *arena) {
+		e := a.evil("evil", moqt19)
+		for i := range many {
+			body := append(e.number(uint64(2*i)), e.namespace(fmt.Sprintf("flood/%d", i))...)
+			e.bidi(message("06", append(body, 0)))
+			if i%1000 == 0 {
+				a.check()
+			}
+		}
+		a.pass(time.Second)
+		a.within(budget{heap: 32 * mib, goroutines: 1024*4 + 200})
+		require.LessOrEqual(a, a.relay.Stats().Broadcasts, 4096+1)
+		e.leave()
+	})
+	t.Run("lite", func(t *testing.T) {
+		attack(t, nil, func(a *arena) {
+			e := a.evil("evil", lite05)
+			st := e.announces(a)
+			for i := range many {
+				_, _ = st.Write(e.announce(fmt.Sprintf("flood/%d", i), true))
+			}
+			a.pass(time.Second)
+			code, gone := e.gone()
+			require.True(a, gone, "more than 4096")
+			require.EqualValues(a, 11, code)
+			a.within(budget{heap: 16 * mib, goroutines: 100})
+		})
+	})
+	for _, v := range families {
+		t.Run("watches/"+v, func(t *testing.T) {
+			attack(t, nil, func(a *arena) {
+				e := a.evil("evil", v)
+				for i := range 1000 {
+					watch := bytes("01 02 00 00")
+					if v == moqt19 {
+						watch = message("50", append(e.number(uint64(2*i)), 1, 1, 'w', 0))
+					}
+					e.bidi(watch)
+				}
+				a.pass(time.Second)
+				require.LessOrEqual(a, a.relay.Stats().Watchers, 256+2)
+				_, gone := e.gone()
+				require.Equal(a, v == lite05, gone, "moq-lite cannot refuse one watch")
+				a.within(budget{heap: 12 * mib, goroutines: 256*6 + 200})
+				e.leave()
+			})
+		})
+	}
+}
+
+// announces accepts the relay's request for announcements and answers it.
+func (e *evil) announces(a *arena) quic.Stream {
+	a.Helper()
+	ctx, cancel := soon()
+	defer cancel()
+	st, err := e.AcceptStream(ctx)
+	require.NoError(a, err)
+	_, _ = st.Write(bytes("02 07 00"))
+	return st
+}
+
+// announce is an announcement of moq-lite.
+func (e *evil) announce(path string, active bool) []byte {
+	body := []byte{0}
+	if active {
+		body[0] = 1
+	}
+	body = append(append(body, e.number(uint64(len(path)))...), path...)
+	body = append(body, 1, 7)
+	return append(e.number(uint64(len(body))), body...)
+}
+
+// Row 11: an announcement that flaps a thousand times a second. What watchers
+// are told of it is bounded, and in the end it is the truth.
+func TestAnnounceChurn(t *testing.T) {
+	attack(t, nil, func(a *arena) {
+		e := a.evil("evil", lite05)
+		st := e.announces(a)
+		watch, err := a.viewer.Announced(a.Context(), "flap")
+		require.NoError(a, err)
+		told, last := 0, moqt.Announcement{}
+		a.wg.Go(func() {
+			for an, err := range watch.All(a.Context()) {
+				if err != nil {
+					return
+				}
+				told, last = told+1, an
+			}
+		})
+		for i := range 10_000 {
+			_, err := st.Write(e.announce("flap", i%2 == 0))
+			require.NoError(a, err)
+			if i%2 == 1 {
+				a.pass(time.Millisecond)
+			}
+		}
+		_, _ = st.Write(e.announce("flap", true))
+		a.pass(time.Minute)
+		a.Logf("10,001 changes in 5 s, of which %d are told", told)
+		require.LessOrEqual(a, told, 5*100*2)
+		require.Contains(a, []moqt.Change{moqt.Active, moqt.Replaced, moqt.Rerouted}, last.Change)
+		a.within(budget{heap: 4 * mib, goroutines: 60})
+		e.leave()
+		watch.Close()
+	})
+}
+
+// Row 12: updates without end, from a peer that reads the answers and from one
+// that does not.
+func TestUpdateFlood(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		t.Run(fmt.Sprintf("reads=%t", reads), func(t *testing.T) {
+			attack(t, nil, func(a *arena) {
+				conf := &quic.Config{MaxIncomingUniStreams: 1 << 20}
+				if !reads {
+					conf.InitialStreamReceiveWindow, conf.MaxStreamReceiveWindow = 64, 64
+				}
+				e := a.evilWith("evil", moqt19, conf)
+				st := e.bidi(e.subscribe(0, "innocent", "video"))
+				if reads {
+					a.wg.Go(func() { _ = drain(st) })
+				}
+				a.pass(time.Second)
+				sent := 0
+				for i := range many {
+					if reads && i%8 == 7 { // as many as may be unanswered
+						a.pass(21 * time.Millisecond)
+					}
+					if _, err := st.Write(message("02", append(e.number(uint64(2*i+2)), 0))); err != nil {
+						break
+					}
+					sent++
+				}
+				a.pass(time.Second)
+				code, gone := e.gone()
+				a.Logf("%d updates were taken", sent)
+				if reads {
+					require.False(a, gone, "%d", code)
+					a.within(budget{heap: 4 * mib, goroutines: 60})
+					e.leave()
+					return
+				}
+				require.True(a, gone)
+				require.EqualValues(a, 0x1b, code)
+				a.within(budget{heap: 4 * mib, goroutines: 60})
+			})
+		})
+	}
+}
+
+// Row 13: requests that are opened and reset. More than 100 a second, and more
+// than half, are too many.
+func TestRapidReset(t *testing.T) {
+	for _, v := range families {
+		for _, how := range []string{"RESET", "STOP_SENDING"} {
+			t.Run(v+"/"+how, func(t *testing.T) {
+				attack(t, nil, func(a *arena) {
+					e := a.evil("evil", v)
+					opened := 0
+					for i := range many {
+						st := e.bidi(e.subscribe(i, "innocent", "video"))
+						if st == nil {
+							break
+						}
+						opened++
+						if how == "RESET" {
+							st.CancelWrite(1)
+						} else {
+							st.CancelRead(1)
+						}
+					}
+					_, gone := e.gone()
+					require.True(a, gone)
+					a.Logf("gone after %d", opened)
+					require.Less(a, opened, 3000, "the credit of streams and what is under way")
+					a.within(budget{heap: 6 * mib, goroutines: 60})
+				})
+			})
+		}
+	}
+}
