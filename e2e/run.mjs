@@ -1,10 +1,11 @@
-// node run.mjs [camera] [negative] [matrix] [cli] [page] [join] [--only=TEXT] [--dialect=TEXT]; without names: all but join.
+// node run.mjs [camera] [negative] [matrix] [cli] [media] [page] [join] [--only=TEXT] [--dialect=TEXT]; without names: all but join.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { launch } from "./lib/browser.mjs";
 import { camera, negatives } from "./lib/camera.mjs";
 import { cli } from "./lib/cli.mjs";
 import { matrix } from "./lib/matrix.mjs";
+import { media } from "./lib/media.mjs";
 import { join20, page } from "./lib/page.mjs";
 import { root, servePages } from "./lib/pages.mjs";
 import { startRelay } from "./lib/relay.mjs";
@@ -19,6 +20,7 @@ const parts = {
 	},
 	matrix: (world, report) => matrix(world, report, value("only"), value("dialect")),
 	cli: (world, report) => cli(world, report),
+	media: (world, report) => media(world, report, value("only"), value("dialect")),
 	page: (world, report) => page(world, report),
 	join: (world, report) => join20(world, report),
 };

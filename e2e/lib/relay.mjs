@@ -74,3 +74,48 @@ export function command(args, { stdin = "", until } = {}) {
 		});
 	});
 }
+
+/**
+ * pipeline runs ffmpeg with `media` as its arguments, if any, into the binary with `args`; the standard output of the
+ * binary, and with `keep` what ffmpeg wrote too, go to files. It resolves with the binary's exit code and what it said.
+ */
+export function pipeline({ media, keep, args, output }) {
+	const child = spawn(binary, args, { stdio: [media ? "pipe" : "ignore", output ? "pipe" : "ignore", "pipe"] });
+	let said = "";
+	child.stderr.setEncoding("utf8").on("data", (chunk) => (said += chunk));
+	if (output) child.stdout.pipe(createWriteStream(output));
+	const children = [child];
+	if (media) {
+		const ffmpeg = spawn("ffmpeg", ["-v", "error", "-nostdin", ...media], { stdio: ["ignore", "pipe", "pipe"] });
+		ffmpeg.once("error", (err) => (said += `ffmpeg cannot be started, is it installed? ${err.message}\n`));
+		ffmpeg.stderr.setEncoding("utf8").on("data", (chunk) => (said += chunk));
+		child.stdin.on("error", () => {});
+		ffmpeg.stdout.pipe(child.stdin);
+		if (keep) ffmpeg.stdout.pipe(createWriteStream(keep));
+		children.push(ffmpeg);
+	}
+	const kill = (name) => children.forEach((child) => child.kill(name));
+	const timer = setTimeout(() => kill("SIGKILL"), 90_000);
+	return {
+		kill,
+		ended: new Promise((done, failed) => {
+			child.once("error", failed);
+			child.once("close", (code, signal) => {
+				clearTimeout(timer);
+				kill("SIGKILL");
+				done({ code, signal, said });
+			});
+		}),
+	};
+}
+
+/** run runs a program to its end and resolves with its standard output. */
+export function run(program, args) {
+	const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+	const output = { stdout: "", stderr: "" };
+	for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (chunk) => (output[name] += chunk));
+	return new Promise((done, failed) => {
+		child.once("error", (err) => failed(new Error(`${program} cannot be started, is it installed? ${err.message}`)));
+		child.once("close", (code) => (code === 0 ? done(output.stdout) : failed(new Error(`${program} ended with ${code}: ${output.stderr.trim().split("\n").at(-1)}`))));
+	});
+}

@@ -1,5 +1,6 @@
 // @moq/publish with the browser's fake camera and microphone.
 // ?relay=URL &name=BROADCAST &offer=SUBPROTOCOL &muted (no microphone) &invisible (no camera)
+import { encoded } from "./encoded.js";
 import "@moq/publish/element";
 
 const query = new URLSearchParams(location.search);
@@ -15,5 +16,10 @@ element.url = query.get("relay");
 document.body.append(element);
 
 window.e2e = {
-	state: () => ({ dialect: element.connection.established.peek()?.version ?? "not connected" }),
+	state: () => ({ dialect: element.connection.established.peek()?.version ?? "not connected", ...encoded }),
+	/** stop turns camera and microphone off; the broadcast stays. */
+	stop: () => {
+		element.muted = true;
+		element.invisible = true;
+	},
 };
