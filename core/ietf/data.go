@@ -172,10 +172,17 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 	}
 	// Before FIRST_OBJECT existed nothing said so, but nothing comes before 0.
 	header.FirstKnown = header.FirstKnown || err == nil && first.ID == 0
+	if in.strange(h.Group) {
+		return moq.ErrReplaced
+	}
 	w, e := in.open(h.Group, header, first.ID, err == nil)
 	if e != nil {
+		in.differs(e)
 		return e
 	}
+	s.mu.Lock()
+	in.taken = true
+	s.mu.Unlock()
 	m := first
 	for err == nil {
 		if err = u.object(w, receivedHeader(m.ID, header.Priority, m.Status, m.Properties), m.Size); err == nil {
@@ -195,7 +202,7 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 		w.Leave()
 	case errors.As(err, &bad) && bad.Code == moq.CodeMalformed:
 		w.Leave()
-		s.endIncoming(in, bad)
+		in.differs(bad)
 	default:
 		w.Reset(s.fromWire(err))
 	}
@@ -286,6 +293,8 @@ func (s *session) receiveDatagrams() {
 		if m.DefaultPriority {
 			h.Priority = in.info.Priority
 		}
-		_ = in.track.AddDatagram(m.Group, h, m.Payload, m.EndOfGroup, time.Now()) // a duplicate is dropped
+		if e := in.track.AddDatagram(m.Group, h, m.Payload, m.EndOfGroup, time.Now()); e != nil {
+			in.differs(e) // a duplicate is dropped
+		}
 	}
 }

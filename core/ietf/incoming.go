@@ -33,6 +33,7 @@ type incoming struct {
 	why     *moq.Error
 	timer   *time.Timer
 	join    *join
+	taken   bool // something of what the peer brings was new, or the same
 }
 
 // Want implements route.Source.
@@ -44,20 +45,15 @@ func (s *session) Want(t *moq.Track) {
 		return
 	}
 	in := s.byTrack[t]
-	if ended, _ := t.Ended(); ended && in == nil {
+	rel, ok := s.home.Relative(t.Name().Path)
+	if ended, _ := t.Ended(); in == nil && (ended || s.pushes(moq.FullTrackName{Path: rel, Name: t.Name().Name})) {
 		s.mu.Unlock()
 		return
 	}
 	if in == nil {
-		rel, ok := s.home.Relative(t.Name().Path)
-		if !ok {
+		if !ok || s.onlyTracks(rel) {
 			s.mu.Unlock()
-			t.Fail(moq.Errorf(moq.CodeNotFound, "%q is no name of this session", t.Name()))
-			return
-		}
-		if s.onlyTracks(rel) {
-			s.mu.Unlock()
-			t.Fail(moq.Errorf(moq.CodeNotFound, "%q is not published", t.Name()))
+			s.fail(t, moq.Errorf(moq.CodeNotFound, "%q is not published here", t.Name()))
 			return
 		}
 		in = &incoming{s: s, track: t, streams: map[*uniStream]struct{}{}}
@@ -108,6 +104,9 @@ func (in *incoming) advance() error {
 		return nil
 	}
 	want := parametersOf(d)
+	if in.c != nil && in.c.kind == kindPublish {
+		return nil
+	}
 	if in.c == nil {
 		if group, ok := in.track.Resume(); ok {
 			want.Filter = some(locationFilter{Type: filterAbsoluteStart, Start: moq.Location{Group: group}})
@@ -288,12 +287,8 @@ func (in *incoming) finish() {
 	if in.join != nil {
 		in.join.settle()
 	}
-	if in.why == nil {
-		final := uint64(0)
-		if l, ok := in.track.Largest(); ok {
-			final = l.Group + 1
-		}
-		in.track.Finish(final)
+	if in.why == nil && in.s.home.Mux().Quit(in.track, in.s) { // otherwise others go on
+		in.track.Finish(0)
 	}
 	in.s.endIncoming(in, in.why)
 }
@@ -312,7 +307,7 @@ func (s *session) endIncoming(in *incoming, why *moq.Error) {
 	}
 	s.mu.Unlock()
 	if why != nil {
-		in.track.Fail(why) // before it is forgotten: it must not be wanted anew
+		s.fail(in.track, why) // before it is forgotten: it must not be wanted anew
 	}
 	s.mu.Lock()
 	delete(s.byTrack, in.track)
@@ -342,6 +337,35 @@ func (s *session) endIncoming(in *incoming, why *moq.Error) {
 		c.leave()
 		c.withdraw(&unsubscribe{RequestID: c.id})
 	}
+}
+
+// fail ends a track, unless others bring it too.
+func (s *session) fail(t *moq.Track, why *moq.Error) {
+	if s.home.Mux().Quit(t, s) {
+		t.Fail(why)
+	}
+}
+
+// differs ends the track where what this publisher brings is not what is there.
+func (in *incoming) differs(why *moq.Error) {
+	if why.Code != moq.CodeMalformed {
+		return
+	}
+	if !in.s.home.Mux().Conflict(in.track, why) {
+		in.track.Fail(why)
+	}
+	in.s.endIncoming(in, why)
+}
+
+// strange reports whether the peer begins with a group that is older than all
+// that others have brought: it is no publisher of the same.
+func (in *incoming) strange(group uint64) bool {
+	in.s.mu.Lock()
+	taken := in.taken
+	in.s.mu.Unlock()
+	oldest, ok := in.track.Oldest()
+	return !taken && ok && group < oldest &&
+		in.s.home.Mux().Conflict(in.track, moq.Errorf(moq.CodeReplaced, "another publisher begins with group %d", group))
 }
 
 // Drop implements route.Source.

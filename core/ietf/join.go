@@ -37,6 +37,9 @@ func (in *incoming) begins(largest optional[moq.Location]) {
 	in.s.mu.Lock()
 	in.start = largest.v.Next()
 	in.s.mu.Unlock()
+	if in.strange(largest.v.Group) {
+		return
+	}
 	in.track.Reach(largest.v)
 	if in.beginsLate() {
 		in.catchUp(largest.v)

@@ -67,7 +67,7 @@ type exported struct {
 // offer makes a PUBLISH_NAMESPACE of an announcement, and withdraws it with its
 // end. It returns false when there are no more requests.
 func (e *exported) offer(a route.Announcement) bool {
-	if a.Change != route.Active {
+	if a.Change == route.Ended || a.Change == route.Replaced {
 		e.end(a.Path)
 	}
 	if a.Change == route.Ended || e.live[a.Path] != nil {

@@ -69,6 +69,9 @@ type Profile struct {
 	// Replays likewise: a subscription of the largest object starts with the
 	// first one of its group.
 	Replays bool
+	// Broadcasts likewise: a namespace that is published again is another
+	// broadcast, which takes the place of the one before.
+	Broadcasts bool
 	// SilentDone likewise: a subscription ends with its stream alone, FIN for a
 	// clean end and a reset for any other.
 	SilentDone bool

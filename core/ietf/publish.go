@@ -27,6 +27,13 @@ func (s *session) Track(name moq.FullTrackName) *moq.Track {
 	return s.imports[rel].tracks[name.Name]
 }
 
+// pushes reports whether the peer is about to bring a track without being
+// asked. s.mu is held.
+func (s *session) pushes(name moq.FullTrackName) bool {
+	_, ok := s.pushing[name]
+	return ok
+}
+
 // onlyTracks reports whether the peer has published tracks of a namespace, but
 // not the namespace: others of it must not be asked for. s.mu is held.
 func (s *session) onlyTracks(ns moq.Path) bool {
@@ -53,7 +60,9 @@ func (s *session) put(ns moq.Path, e entry) error {
 	s.mu.Lock()
 	s.imports[ns] = e // before it can be asked for
 	s.mu.Unlock()
-	pub, err := s.home.Publish(ns, route.Route{Hops: []uint64{0}, Prefix: e.by != nil, Tracks: s.published(ns)}, s)
+	pub, err := s.home.Publish(ns, route.Route{
+		Hops: []uint64{0}, Prefix: e.by != nil, Tracks: s.published(ns), Merge: !s.p.Broadcasts,
+	}, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -106,22 +115,13 @@ func (c *call) publish(m *publish) error {
 		return moq.Errorf(moq.CodeTooMany, "more than %d tracks", s.cfg.Limits.Announcements)
 	}
 	defer s.budget.Announcements.Release()
-	name := m.Name
-	name.Path = s.home.Root().Join(name.Path)
-	in := &incoming{
-		s: s, track: moq.NewTrack(name, s.cfg.Limits.Cache, nil), name: m.Name, c: c, streams: map[*uniStream]struct{}{},
-	}
+	in := &incoming{s: s, name: m.Name, c: c, streams: map[*uniStream]struct{}{}}
 	info := s.p.info(m.Properties, &m.Params)
-	in.begins(m.Params.LargestObject)
-	in.track.SetInfo(info)
-	s.mu.Lock()
-	s.byTrack[in.track] = in
-	s.mu.Unlock()
-	if err := in.bind(m.TrackAlias, info); err != nil {
+	if err := s.push(in, info); err != nil {
 		return err
 	}
-	if err := s.offer(m.Name, in.track); err != nil {
-		s.endIncoming(in, nil)
+	in.begins(m.Params.LargestObject)
+	if err := in.bind(m.TrackAlias, info); err != nil {
 		return err
 	}
 	ok := &requestOK{To: kindPublish, RequestID: c.id}
@@ -150,31 +150,52 @@ func (in *incoming) ended() (done, over bool) {
 	return in.done, in.over
 }
 
-// offer enters a track that the peer has published.
-func (s *session) offer(name moq.FullTrackName, t *moq.Track) error {
+// push enters a track that the peer has published. It is one that others have
+// published too, where there is one.
+func (s *session) push(in *incoming, info moq.TrackInfo) error {
 	s.entering.Lock()
 	defer s.entering.Unlock()
+	ns, name := in.name.Path, in.name.Name
 	s.mu.Lock()
-	e, had := s.imports[name.Path]
-	if e.tracks[name.Name] != nil {
+	e, had := s.imports[ns]
+	if e.tracks[name] != nil {
 		s.mu.Unlock()
-		return refused(requestDuplicateSubscription, "%q is published already", name)
+		return refused(requestDuplicateSubscription, "%q is published already", in.name)
 	}
+	s.pushing[in.name] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.pushing, in.name)
+		s.mu.Unlock()
+	}()
+	if !had {
+		if err := s.put(ns, e); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	e = s.imports[ns]
+	s.mu.Unlock()
+	in.track = e.pub.Push(moq.FullTrackName{Path: s.home.Root().Join(ns), Name: name})
+	if in.track == nil {
+		return moq.ErrDropped
+	}
+	s.mu.Lock()
 	tracks := maps.Clone(e.tracks)
 	if tracks == nil {
 		tracks = map[string]*moq.Track{}
 	}
-	tracks[name.Name] = t
+	tracks[name] = in.track
 	e.tracks = tracks
-	if had {
-		s.imports[name.Path] = e
-	}
+	s.imports[ns] = e
+	s.byTrack[in.track] = in
 	s.mu.Unlock()
-	if had {
-		e.pub.TracksChanged()
-		return nil
+	if _, known := in.track.Info(); !known {
+		in.track.SetInfo(info)
 	}
-	return s.put(name.Path, e)
+	e.pub.TracksChanged()
+	return nil
 }
 
 // unoffer takes it back. The namespace goes with its last track, unless it was

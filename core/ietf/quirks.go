@@ -45,19 +45,25 @@ var quirks = []quirk{
 		in:    func(p *Profile) bool { return p.GoawayID },
 		apply: func(p *Profile) { p.GoawayID = false },
 	},
-	// They start with the current group's first object whatever is asked for.
+	// They start with the current group's first object whatever is asked for,
+	// and number the groups of each broadcast from 0, whoever had the name before.
 	{
 		peer: "moq-lite-js", seen: "@moq/net 0.3.4",
 		in:    func(*Profile) bool { return true },
-		apply: func(p *Profile) { p.Replays = true },
+		apply: func(p *Profile) { p.Replays, p.Broadcasts = true, true },
 	},
 	{
 		peer: "moq-lite-rs", seen: "moq-net at c867f208",
 		in:    func(*Profile) bool { return true },
-		apply: func(p *Profile) { p.Replays = true },
+		apply: func(p *Profile) { p.Replays, p.Broadcasts = true, true },
 	},
 	{
 		peer: implementation, seen: "all versions",
+		in:    func(*Profile) bool { return true },
+		apply: func(p *Profile) { p.Replays = true },
+	},
+	{
+		peer: ourRelay, seen: "all versions",
 		in:    func(*Profile) bool { return true },
 		apply: func(p *Profile) { p.Replays = true },
 	},

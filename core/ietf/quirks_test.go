@@ -24,6 +24,7 @@ func TestQuirks(t *testing.T) {
 		assert.Equal(t, p.TypedParams, rs.HideLargest, p.Token)
 		assert.Equal(t, p.GoawayID, rs.GoawayID, p.Token)
 		assert.True(t, js.Replays && rs.Replays && p.towards(implementation).Replays, p.Token)
-		assert.False(t, p.Replays || p.OddLengths || p.VarintBytes || p.HideLargest || p.SilentDone, "%s: the row of the draft was changed", p.Token)
+		assert.True(t, js.Broadcasts && rs.Broadcasts && !p.towards(implementation).Broadcasts, p.Token)
+		assert.False(t, p.Broadcasts || p.Replays || p.OddLengths || p.VarintBytes || p.HideLargest || p.SilentDone, "%s: the row of the draft was changed", p.Token)
 	}
 }

@@ -58,10 +58,11 @@ type session struct {
 	wanted     []*incoming
 	requesting bool
 	imports    map[moq.Path]entry
-	offers     map[moq.Path]*offer // our PUBLISH_NAMESPACEs
-	answered   chan struct{}       // closed when offers changes
-	asked      []*asked            // what we have asked to be told of, where the answers are requests
-	tracks     []*asked            // what we have asked to be published to us
+	pushing    map[moq.FullTrackName]struct{} // tracks that are being entered
+	offers     map[moq.Path]*offer            // our PUBLISH_NAMESPACEs
+	answered   chan struct{}                  // closed when offers changes
+	asked      []*asked                       // what we have asked to be told of, where the answers are requests
+	tracks     []*asked                       // what we have asked to be published to us
 }
 
 func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.Config, home *route.View) *session {
@@ -73,7 +74,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		calls: map[uint64]*call{}, peerIDs: map[uint64]struct{}{}, raised: make(chan struct{}), subscribed: make(chan struct{}),
 		byTrack: map[*moq.Track]*incoming{}, aliases: map[uint64]*incoming{},
 		parked: map[uint64][]chan struct{}{}, served: map[uint64]*serving{}, fetches: map[uint64]*fetching{},
-		imports: map[moq.Path]entry{}, offers: map[moq.Path]*offer{}, answered: make(chan struct{}),
+		imports: map[moq.Path]entry{}, pushing: map[moq.FullTrackName]struct{}{}, offers: map[moq.Path]*offer{}, answered: make(chan struct{}),
 		fetchSlots: make(chan struct{}, cfg.Limits.Fetches),
 	}
 	if role == dialect.Server {

@@ -121,6 +121,16 @@ func (t *Track) Largest() (l Location, ok bool) {
 	return t.largest, t.any
 }
 
+// Oldest returns the oldest group in the cache. ok is false where there is none.
+func (t *Track) Oldest() (group uint64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.groups) == 0 {
+		return 0, false
+	}
+	return t.groups[0].Sequence, true
+}
+
 // Resume returns the first group that a new source of the same content has to
 // bring. ok is false as long as nothing has arrived.
 func (t *Track) Resume() (group uint64, ok bool) {

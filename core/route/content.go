@@ -15,6 +15,7 @@ type content struct {
 	serial   uint64
 	origin   uint64
 	relation Relation       // of its first publication
+	merge    bool           // see Route.Merge
 	pubs     []*Publication // the best one first
 	last     *Publication   // the one that vanished last, while lingering
 	waiting  bool           // no publication so far: subscribers wait for one
@@ -25,18 +26,28 @@ type content struct {
 
 // join returns the content of n that p carries; a new one is the newest.
 func (n *node) join(p *Publication, serial uint64) *content {
-	for _, c := range n.contents {
-		if c.waiting {
-			c.relation = p.relation
-		}
-		if c.waiting || c.origin == p.route.origin() && c.origin != 0 {
-			c.origin = p.route.origin()
+	merge := p.route.Merge && p.route.origin() == 0
+	for _, c := range slices.Backward(n.contents) {
+		same := c.origin == p.route.origin() && c.origin != 0 || merge && c.merge && c.relation == p.relation && len(c.pubs) > 0
+		if c.waiting || same {
+			c.origin, c.merge = p.route.origin(), merge
+			if c.waiting {
+				c.relation = p.relation
+			}
 			return c
 		}
 	}
-	c := &content{path: p.path, serial: serial, origin: p.route.origin(), relation: p.relation, feeds: map[moq.FullTrackName][]*feed{}}
+	c := newContent(p, serial)
+	c.merge = merge
 	n.contents = append(n.contents, c)
 	return c
+}
+
+func newContent(p *Publication, serial uint64) *content {
+	return &content{
+		path: p.path, serial: serial, origin: p.route.origin(), relation: p.relation,
+		feeds: map[moq.FullTrackName][]*feed{},
+	}
 }
 
 // rank sorts the publications: announced ones, then fewer hops, then the lower
@@ -89,34 +100,49 @@ func (m *Mux) adoptBelow(p *Publication, calls *calls) {
 	m.adopt(p.content, calls)
 }
 
-// assign gives a feed that has no source the best one of its content. Where
-// none serves its path, it fails.
+// assign gives a feed that has no source the best one of its content; all of
+// them where they are merged. Where none serves its path, it fails.
 func (m *Mux) assign(f *feed, calls *calls) {
-	f.pub = nil
 	path := f.track.Name().Path
 	for _, p := range f.content.pubs {
-		if p.serves(path) {
-			f.pub = p
+		if p.serves(path) && (f.content.merge || len(f.pubs) == 0) {
+			f.pubs = append(f.pubs, p)
 			calls.want(m, p.source, f.track)
-			return
 		}
 	}
-	if len(f.content.pubs) > 0 {
+	if len(f.pubs) == 0 && len(f.content.pubs) > 0 {
 		f.forget(m)
 		calls.fail(f.track, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", path))
 	}
 }
 
+// spread asks p, which is merged with others, for what they are asked for.
+func (m *Mux) spread(p *Publication, calls *calls) {
+	if !p.content.merge {
+		return
+	}
+	for _, f := range p.content.sorted() {
+		if !slices.Contains(f.pubs, p) && p.serves(f.track.Name().Path) && !f.over() {
+			f.pubs = append(f.pubs, p)
+			calls.want(m, p.source, f.track)
+		}
+	}
+}
+
 // reroute gives the feeds of p, which has left, to the next best publication,
-// or leaves them orphans.
+// or leaves them orphans. Those that others feed too go on.
 func (m *Mux) reroute(p *Publication, calls *calls) {
 	for _, f := range p.content.sorted() {
-		if f.pub != p {
+		if !slices.Contains(f.pubs, p) {
 			continue
 		}
-		f.track.Detach()
+		f.leave(p)
+		calls.add(func() { m.ring(time.Time{}) }) // it may be idle now
 		calls.drop(m, p.source, f.track)
-		m.assign(f, calls)
+		if len(f.pubs) == 0 {
+			f.track.Detach()
+			m.assign(f, calls)
+		}
 	}
 }
 
@@ -147,9 +173,7 @@ func (m *Mux) endContent(c *content, calls *calls) {
 func (m *Mux) failFeeds(c *content, why *moq.Error, calls *calls) {
 	for _, f := range c.sorted() {
 		f.forget(m)
-		if f.pub != nil {
-			calls.drop(m, f.pub.source, f.track)
-		}
+		f.dropped(m, calls)
 		calls.fail(f.track, why)
 	}
 }

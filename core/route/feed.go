@@ -7,14 +7,38 @@ import (
 	"github.com/moqtgo/moqt/core/moq"
 )
 
-// A feed is one shared track: at most one upstream subscription feeds it.
+// A feed is one shared track: one upstream subscription feeds it, or one of each
+// publication where those are merged.
 type feed struct {
 	track   *moq.Track
 	content *content
-	pub     *Publication // nil: orphan
+	pubs    []*Publication // none: orphan
+	pushed  []*Publication // those of pubs that bring it without being asked
 	serial  uint64
 	idle    time.Time // since when nobody reads it
 }
+
+// over reports whether the track has ended.
+func (f *feed) over() bool {
+	ended, _ := f.track.Ended()
+	return ended
+}
+
+// leave takes a publication from those that feed the track.
+func (f *feed) leave(p *Publication) {
+	is := func(q *Publication) bool { return p == q }
+	f.pubs, f.pushed = slices.DeleteFunc(f.pubs, is), slices.DeleteFunc(f.pushed, is)
+}
+
+// dropped tells all sources that the feed is not wanted any more.
+func (f *feed) dropped(m *Mux, calls *calls) {
+	for _, p := range f.pubs {
+		calls.drop(m, p.source, f.track)
+	}
+}
+
+// suits reports whether objects may reach the viewer.
+func (f *feed) suits(v *View) bool { return len(f.pubs) == 0 || slices.ContainsFunc(f.pubs, v.suits) }
 
 func (f *feed) forget(m *Mux) {
 	delete(m.feeds, f.track)
@@ -38,7 +62,7 @@ func (c *content) sorted() []*feed {
 }
 
 func (c *content) orphans() []*feed {
-	return slices.DeleteFunc(c.sorted(), func(f *feed) bool { return f.pub != nil })
+	return slices.DeleteFunc(c.sorted(), func(f *feed) bool { return len(f.pubs) > 0 })
 }
 
 // Subscribe returns a reader of a track, by a name relative to the view; wake
@@ -151,7 +175,7 @@ func (c *content) prefix() bool {
 // route suits the viewer, otherwise a new one over the best route that does.
 func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 	for _, f := range c.feeds[name] {
-		if _, err := f.track.Ended(); err == nil && (f.pub == nil || v.suits(f.pub)) {
+		if _, err := f.track.Ended(); err == nil && f.suits(v) {
 			return f
 		}
 	}
@@ -159,8 +183,18 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 	if pub == nil && len(c.pubs) > 0 {
 		return nil
 	}
+	f := m.newFeed(c, name)
+	for _, p := range c.pubs {
+		if p == pub || c.merge && v.suits(p) && p.serves(name.Path) {
+			f.pubs = append(f.pubs, p)
+		}
+	}
+	return f
+}
+
+func (m *Mux) newFeed(c *content, name moq.FullTrackName) *feed {
 	m.serial++
-	f := &feed{content: c, pub: pub, serial: m.serial}
+	f := &feed{content: c, serial: m.serial}
 	f.track = moq.NewTrack(name, m.conf.Cache, m.demandChanged)
 	m.feeds[f.track] = f
 	c.feeds[name] = append(c.feeds[name], f)
@@ -171,17 +205,17 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 func (m *Mux) demandChanged(t *moq.Track) {
 	idle := t.Demand().Readers == 0
 	m.mu.Lock()
-	var s Source
+	var sources []Source
 	if f := m.feeds[t]; f != nil {
-		if f.pub != nil {
-			s = f.pub.source
+		for _, p := range f.pubs {
+			sources = append(sources, p.source)
 		}
 		if !idle {
 			f.idle = time.Time{}
 		}
 	}
 	m.mu.Unlock()
-	if s != nil {
+	for _, s := range sources {
 		m.tell(s, t)
 	}
 	if idle {
@@ -199,7 +233,10 @@ func (m *Mux) Release(t *moq.Track, s Source) bool {
 	if f == nil {
 		return false
 	}
-	if f.pub == nil || f.pub.source != s {
+	if !f.fedBy(s) {
+		return true
+	}
+	if f.quit(s); len(f.pubs) > 0 {
 		return true
 	}
 	f.forget(m)

@@ -264,8 +264,8 @@ func (w *world) Subscribe(t *rapid.T) {
 	}
 	require.NoError(t, err)
 	require.Equal(t, name, r.Track().Name())
-	if f := w.m.feeds[r.Track()]; f.pub != nil {
-		require.True(t, v.suits(f.pub), "its own publication is not offered to a peer")
+	if f := w.m.feeds[r.Track()]; len(f.pubs) > 0 {
+		require.True(t, v.suits(f.pubs[0]), "its own publication is not offered to a peer")
 	}
 	if c == nil {
 		c = w.waiting[path]

@@ -134,10 +134,11 @@ func (m *Mux) Stats() Stats {
 	return s
 }
 
-// A Feed is one shared track: at most one upstream subscription feeds it.
+// A Feed is one shared track.
 type Feed struct {
 	Track *moq.Track
-	// Source is where its objects come from; nil where it waits for one.
+	// Source is where its objects come from, the first one of several; nil where
+	// it waits for one.
 	Source Source
 	// Former says that the broadcast has ended: those who had subscribed keep
 	// the track until its source ends it, others get another one.
@@ -158,8 +159,8 @@ func (m *Mux) Feeds() []Feed {
 	feeds := make([]Feed, len(all))
 	for i, f := range all {
 		feeds[i].Track, feeds[i].Former = f.track, f.content.ended
-		if f.pub != nil {
-			feeds[i].Source = f.pub.source
+		if len(f.pubs) > 0 {
+			feeds[i].Source = f.pubs[0].source
 		}
 	}
 	return feeds
@@ -201,9 +202,7 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 	slices.SortFunc(idle, func(a, b *feed) int { return cmp.Compare(a.serial, b.serial) })
 	for _, f := range idle {
 		f.forget(m)
-		if f.pub != nil {
-			calls.drop(m, f.pub.source, f.track)
-		}
+		f.dropped(m, &calls)
 	}
 	m.mu.Unlock()
 	calls.run()
@@ -212,7 +211,7 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 
 // due returns when the feed is to be dropped; the zero time while it is read.
 func (f *feed) due(now time.Time, patience time.Duration) time.Time {
-	if f.track.Demand().Readers > 0 {
+	if f.track.Demand().Readers > 0 || len(f.pushed) > 0 {
 		f.idle = time.Time{}
 		return f.idle
 	}
@@ -247,7 +246,7 @@ func (m *Mux) feeding(s Source, t *moq.Track) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.feeds[t]
-	return f != nil && f.pub != nil && f.pub.source == s
+	return f != nil && f.fedBy(s)
 }
 
 // calls are what must be done once the lock is released.

@@ -76,12 +76,22 @@ func (r *OfferReader) list(path moq.Path) func() map[string]*moq.Track {
 	if c == nil {
 		return nil
 	}
+	var lists []func() map[string]*moq.Track
 	for _, pub := range c.pubs {
-		if pub.route.Tracks != nil && !pub.route.Hidden && r.view.suits(pub) {
-			return pub.route.Tracks
+		if pub.route.Tracks != nil && !pub.route.Hidden && r.view.suits(pub) && (len(lists) == 0 || c.merge) {
+			lists = append(lists, pub.route.Tracks)
 		}
 	}
-	return nil
+	if len(lists) < 2 {
+		return slices.Concat(lists, []func() map[string]*moq.Track{nil})[0]
+	}
+	return func() map[string]*moq.Track {
+		all := map[string]*moq.Track{}
+		for _, list := range lists {
+			maps.Copy(all, list())
+		}
+		return all
+	}
 }
 
 // look compares what there is with what was said. Another track of the same

@@ -15,6 +15,10 @@ type Route struct {
 	Hops []uint64
 	// Prefix says that the source serves every path below this one too.
 	Prefix bool
+	// Merge says that sources with it, whose origin is unknown, publish the same
+	// content under one path: all of them are asked for a track, and what they
+	// bring is compared. See Mux.Conflict.
+	Merge bool
 	// Hidden keeps the publication from being announced.
 	Hidden bool
 	// Tracks returns the tracks of the path itself that are known to exist, by
@@ -103,6 +107,7 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 		}
 	}
 	m.adopt(c, calls)
+	m.spread(p, calls)
 	m.adoptBelow(p, calls)
 	for _, q := range slices.Clone(c.pubs) {
 		if q != p && p.succeeds(q) {

@@ -173,6 +173,9 @@ func (r *AnnounceReader) look(p moq.Path) (a Announcement, ok bool) {
 		return a, had
 	}
 	now := sent{pub.content.serial, pub.serial, pub.version}
+	if pub.content.merge { // all are one route
+		now = sent{content: pub.content.serial}
+	}
 	r.sent[p] = now
 	a.Hops = pub.route.Hops
 	switch {
