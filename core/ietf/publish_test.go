@@ -177,6 +177,50 @@ func TestPublishStopped(t *testing.T) {
 	})
 }
 
+// Who subscribes before a track is published gets it, and keeps it while nobody
+// reads for a while.
+func TestPublishAwaited(t *testing.T) {
+	forPublishers(t, func(t *testing.T, w *publishing) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		early, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		another, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		request := w.publish()
+		w.group() // in the same breath
+		for _, r := range []*moq.TrackReader{early, another} {
+			w.wantGroup(ctx, t, r)
+			r.Close()
+		}
+		w.mux.Sweep(time.Now().Add(time.Hour)) // the idle track
+		late, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		defer late.Close()
+		w.wantGroup(ctx, t, late)
+		w.done(request)
+		_, err = late.NextGroup(ctx)
+		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
+// … also where PUBLISH_DONE overtakes the objects.
+func TestPublishAwaitedDoneFirst(t *testing.T) {
+	forPublishers(t, func(t *testing.T, w *publishing) {
+		r, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+		require.NoError(t, err)
+		defer r.Close()
+		w.done(w.publish())
+		time.Sleep(100 * time.Millisecond)
+		w.group()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		w.wantGroup(ctx, t, r)
+		_, err = r.NextGroup(ctx)
+		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
 // PUBLISH_DONE overtakes the objects: they still belong to the track.
 func TestPublishDoneFirst(t *testing.T) {
 	forPublishers(t, func(t *testing.T, w *publishing) {
