@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -133,7 +134,7 @@ func (p *Pump) setUp(init *fmp4.Init) error {
 		changed = true
 	}
 	for name := range old {
-		if slices.Contains(valuesOf(p.names), name) {
+		if slices.Contains(slices.Collect(maps.Values(p.names)), name) {
 			p.pub.Remove(name)
 			changed = true
 		}
@@ -146,14 +147,6 @@ func (p *Pump) setUp(init *fmp4.Init) error {
 		return p.pub.PublishCatalog()
 	}
 	return nil
-}
-
-func valuesOf(m map[uint32]string) []string {
-	var all []string
-	for _, v := range m {
-		all = append(all, v)
-	}
-	return all
 }
 
 // describe says of a track what its first fragment tells.

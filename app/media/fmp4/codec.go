@@ -27,7 +27,7 @@ var codecs = map[string]struct {
 	"Opus": {Audio, "dOps", func(string, []byte) (string, error) { return "opus", nil }},
 }
 
-var errShortConfig = errors.New("the configuration of its decoder is missing or too short (ffmpeg may need -movflags delay_moov)")
+var errShortConfig = errors.New("the configuration of its decoder is missing or too short")
 
 // nameAVC is of ISO/IEC 14496-15 and RFC 6381: profile, constraints, level.
 func nameAVC(entry string, config []byte) (string, error) {
