@@ -13,6 +13,7 @@ import (
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
+	"github.com/moqtgo/moqt/ports/quic"
 	"github.com/moqtgo/moqt/ports/quic/quictest"
 )
 
@@ -219,6 +220,30 @@ func TestPublishAwaitedDoneFirst(t *testing.T) {
 		_, err = r.NextGroup(ctx)
 		require.ErrorIs(t, err, io.EOF)
 	})
+}
+
+// A publisher that leaves right after PUBLISH_DONE has ended its track, and not
+// lost it.
+func TestPublishDoneAndGone(t *testing.T) {
+	for _, code := range []quic.ErrorCode{0, 3} {
+		forPublishers(t, func(t *testing.T, w *publishing) {
+			request := w.publish()
+			w.group()
+			time.Sleep(time.Second)
+			r, err := w.home.Subscribe(aliceVideo, moq.Subscription{}, time.Now(), nil)
+			require.NoError(t, err)
+			defer r.Close()
+			request.Send(w.say(&publishDone{Status: w.p.doneNumber(doneTrackEnded)})) // of an unknown number of streams
+			time.Sleep(100 * time.Millisecond)
+			w.Close(code, "")
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			w.wantGroup(ctx, t, r)
+			_, err = r.NextGroup(ctx)
+			require.ErrorIs(t, err, io.EOF)
+			time.Sleep(10 * time.Second) // what lingers
+		})
+	}
 }
 
 // PUBLISH_DONE overtakes the objects: they still belong to the track.

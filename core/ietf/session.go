@@ -123,6 +123,7 @@ func (s *session) teardown() {
 	s.group.Close()
 	s.group.Wait() // writers of groups have left: another source may go on
 	s.egress.Close()
+	s.conclude()
 	now := time.Now()
 	s.mu.Lock()
 	pubs := s.imports
@@ -154,6 +155,26 @@ func (s *session) teardown() {
 		f.track.Fail(&moq.Error{Code: moq.CodeDropped, Reason: "the session ended", Err: context.Cause(s.ctx)})
 	}
 	close(s.done)
+}
+
+// conclude ends the tracks of which the peer has said that they have ended:
+// nothing more can come of them.
+func (s *session) conclude() {
+	var over []*incoming
+	s.mu.Lock()
+	for _, in := range s.byTrack {
+		if in.done && !in.over {
+			over = append(over, in)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(over, func(a, b *incoming) int { return a.name.Compare(b.name) })
+	for _, in := range over {
+		if in.why != nil {
+			in.track.Fail(in.why)
+		}
+		in.finish()
+	}
 }
 
 // cleanEnd reports whether a session was closed with code 0.
