@@ -33,7 +33,7 @@ func (a *attempt) publish(role string) (*moqt.TrackWriter, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, a.missed(ctx, "PUBLISH_OK", err)
+		return nil, optional(a.missed(ctx, "PUBLISH_OK", err))
 	}
 	a.r.Logger.Info("PUBLISH_OK", "role", role, "namespace", publishedNamespace, "track", publishedTrack)
 	return w, nil

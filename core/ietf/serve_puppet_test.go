@@ -73,6 +73,33 @@ func TestPuppetSubscribes(t *testing.T) {
 	})
 }
 
+// Without a filter a subscription is of all objects, of the past as well; the
+// relay asks its own publisher for all of them, too. 14 always has a filter.
+func TestPuppetSubscribesUnfiltered(t *testing.T) {
+	forDrafts(t, []string{moq16, moq18, moq19}, func(t *testing.T, w *world, draft string) {
+		w.finished("ab", "c")
+		w.finished("d", "e")
+		p := w.join(draft)
+		p.ask(msg("03", "00 01 'room' 'video' 00")).WantBytes(accepted(draft, "00", "00", "01 01"))
+		groups := map[byte]string{}
+		for range 2 {
+			u := p.AcceptUni()
+			head := u.Read(7) // type, alias, group, priority; id, properties and size of the first object
+			groups[head[2]] = string(u.Read(int(head[6])))
+		}
+		require.Equal(t, map[byte]string{0: "ab", 1: "d"}, groups)
+
+		pub, _ := w.publishing(draft)
+		r := w.join(draft)
+		r.ask(msg("03", "00 01 'bob' 'video' 00"))
+		st := pub.control
+		if streams(draft) {
+			st = pub.Accept()
+		}
+		st.WantBytes(msg("03", "01 01 'bob' 'video' ", of(draft, "", "04 10 01 10 4080 01 03 03 00 00 01 01", "04 10 01 10 80 01 03 03 00 00 01 01")))
+	})
+}
+
 // In each form of unsubscribing the open stream is reset and nothing comes any
 // more.
 func TestPuppetUnsubscribes(t *testing.T) {

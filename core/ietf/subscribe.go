@@ -46,8 +46,8 @@ func (c *call) subscribe(m *subscribe) error {
 		return refused(requestDuplicateSubscription, "there is a subscription of %q already", m.Name)
 	}
 	v.largest = !m.Params.Filter.has || m.Params.Filter.v.Type == filterLargestObject
-	v.sub = m.Params.subscription(moq.Subscription{
-		Priority: 255 - defaultPriority, Order: moq.Ascending, MaxLatency: patience,
+	v.sub = m.Params.subscription(moq.Subscription{ // without a filter all objects are wanted
+		From: moq.FromAbsolute, Priority: 255 - defaultPriority, Order: moq.Ascending, MaxLatency: patience,
 	})
 	s.mu.Lock()
 	v.alias = s.nextAlias
