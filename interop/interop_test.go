@@ -187,7 +187,7 @@ func TestDockerfiles(t *testing.T) {
 	defer cancel()
 	certificates(t, certs)
 	server := exec.CommandContext(ctx, binary, relay.entrypoint[1:]...)
-	server.Env = append(relay.env, "MOQT_PORT=0", "MOQT_CERT="+certs+"/cert.pem", "MOQT_KEY="+certs+"/priv.key", "MOQT_MLOG_DIR="+certs)
+	server.Env = append(slices.Clone(relay.env), "MOQT_PORT=0", "MOQT_CERT="+certs+"/cert.pem", "MOQT_KEY="+certs+"/priv.key", "MOQT_MLOG_DIR="+certs)
 	out, err := server.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, server.Start())
@@ -198,13 +198,13 @@ func TestDockerfiles(t *testing.T) {
 	port := readPort(t, out)
 	for _, scheme := range []string{"https", "moqt"} {
 		c := exec.CommandContext(ctx, binary, append(slices.Clone(client.entrypoint[1:]), "--tls-cert", certs+"/cert.pem")...)
-		c.Env = append(client.env, "RELAY_URL="+scheme+"://127.0.0.1:"+port, "TLS_DISABLE_VERIFY=false")
+		c.Env = append(slices.Clone(client.env), "RELAY_URL="+scheme+"://127.0.0.1:"+port, "TLS_DISABLE_VERIFY=false")
 		tap, err := c.CombinedOutput()
 		require.NoError(t, err, string(tap))
 		require.Equal(t, 6, bytes.Count(tap, []byte("\nok ")), string(tap))
 	}
 	c := exec.CommandContext(ctx, binary, client.entrypoint[1:]...)
-	c.Env = append(client.env, "TESTCASE=dance")
+	c.Env = append(slices.Clone(client.env), "TESTCASE=dance")
 	require.Error(t, c.Run())
 	require.Equal(t, 127, c.ProcessState.ExitCode())
 }

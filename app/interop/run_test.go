@@ -131,7 +131,7 @@ func TestTAP(t *testing.T) {
 	tp.begin(3, "moqt 1", "a\nb")
 	tp.point("one", nil, 1500*time.Microsecond, fact{"draft", "draft-18"})
 	tp.point("two", optional(&moqt.Error{Code: moqt.CodeUnsupported, Remote: true, Wire: 3, Reason: "not\nhere"}), 0)
-	tp.point("three", &failure{expected: "this", received: `"that"`, err: errors.New("no \u2028 # way\n")}, time.Minute)
+	tp.point("three", &failure{expected: "this", received: `"that"`, err: errors.New("no \u2028 # \n way")}, time.Minute)
 	tp.bailOut("it is\nover")
 	require.NoError(t, tp.err)
 	require.Equal(t, `TAP version 14
@@ -152,7 +152,7 @@ not ok 3 - three
   duration_ms: 60000
   expected: "this"
   received: "\"that\""
-  message: "no \u2028 # way\n"
+  message: "no \u2028 # \n way"
   ...
 Bail out! it is over
 `, b.String())

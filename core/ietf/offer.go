@@ -26,11 +26,15 @@ func (s *session) Accepted(ctx context.Context, path moq.Path) error {
 	for {
 		s.mu.Lock()
 		o, changed := s.offers[path], s.answered
-		if o != nil && o.answered {
-			defer s.mu.Unlock()
-			return o.err
+		var answered bool
+		var err error
+		if o != nil {
+			answered, err = o.answered, o.err
 		}
 		s.mu.Unlock()
+		if answered {
+			return err
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -64,7 +64,7 @@ func TestInterop(t *testing.T) {
 					assert.True(t, strings.HasPrefix(out, "TAP version 14\n# moqt "), out)
 					assert.Contains(t, out, fmt.Sprintf("\n# Relay: %s\n# Drafts offered: %s\n1..%d\n", url, interop.Draft(version), len(interop.Cases())))
 					for i, c := range interop.Cases() {
-						assert.Regexp(t, fmt.Sprintf(`\nok %d - %s\n  ---\n  duration_ms: \d+\n  draft: "%s"\n  \.\.\.\n`, i+1, c.ID, interop.Draft(version)), out)
+						assert.Regexp(t, fmt.Sprintf(`\nok %d - %s\n  ---\n  duration_ms: \d+\n  draft: %q\n  \.\.\.\n`, i+1, c.ID, interop.Draft(version)), out)
 					}
 					assert.Empty(t, said)
 				})
