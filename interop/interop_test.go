@@ -183,7 +183,7 @@ func TestDockerfiles(t *testing.T) {
 
 	binary := relay.make(t)
 	certs := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	certificates(t, certs)
 	server := exec.CommandContext(ctx, binary, relay.entrypoint[1:]...)
@@ -197,7 +197,7 @@ func TestDockerfiles(t *testing.T) {
 	}()
 	port := readPort(t, out)
 	for _, scheme := range []string{"https", "moqt"} {
-		c := exec.CommandContext(ctx, binary, append(slices.Clone(client.entrypoint[1:]), "--tls-cert", certs+"/cert.pem")...)
+		c := exec.CommandContext(ctx, binary, append(slices.Clone(client.entrypoint[1:]), "--grace", "10s", "--tls-cert", certs+"/cert.pem")...)
 		c.Env = append(slices.Clone(client.env), "RELAY_URL="+scheme+"://127.0.0.1:"+port, "TLS_DISABLE_VERIFY=false")
 		tap, err := c.CombinedOutput()
 		require.NoError(t, err, string(tap))

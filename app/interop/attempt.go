@@ -46,7 +46,7 @@ func (s skipped) Error() string { return s.err.Error() }
 
 // dial sets a session up and returns when the relay's SETUP has come.
 func (a *attempt) dial(role string) (*peer, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, setupTime)
+	ctx, cancel := context.WithTimeout(a.ctx, setupTime+a.r.Grace)
 	defer cancel()
 	p := &peer{role: role, mux: moqt.NewTrackMux(nil)}
 	var err error
@@ -96,7 +96,7 @@ func (a *attempt) announce(ctx context.Context, p *peer, path moqt.Path, b *moqt
 	if err := p.mux.Announce(ctx, path, b); err != nil {
 		return err
 	}
-	answer, cancel := context.WithTimeout(a.ctx, answerTime)
+	answer, cancel := context.WithTimeout(a.ctx, answerTime+a.r.Grace)
 	defer cancel()
 	if err := p.Accepted(answer, path); err != nil {
 		return a.missed(answer, "PUBLISH_NAMESPACE_OK", err)

@@ -45,7 +45,7 @@ func subscribeError(a *attempt) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(a.ctx, answerTime)
+	ctx, cancel := context.WithTimeout(a.ctx, answerTime+a.r.Grace)
 	defer cancel()
 	r, err := p.Subscribe(ctx, "nonexistent/namespace", trackName, nil)
 	if err == nil {

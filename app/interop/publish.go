@@ -22,7 +22,7 @@ func (a *attempt) publish(role string) (*moqt.TrackWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(a.ctx, answerTime)
+	ctx, cancel := context.WithTimeout(a.ctx, answerTime+a.r.Grace)
 	defer cancel()
 	// The track is served as long as the case lasts.
 	answer := make(chan error, 1)

@@ -30,6 +30,8 @@ type Runner struct {
 	// Client dials; nil is a zero one. Without Config.Versions it offers
 	// those of Offered.
 	Client *moqt.Client
+	// Grace is what every limit is extended by: for slow machines and paths.
+	Grace time.Duration
 	// Version is that of this program, for the report.
 	Version string
 	// Logger is told of each step; nil is silent.
@@ -74,7 +76,7 @@ func (r *Runner) Run(ctx context.Context, out io.Writer, names []string) (ok boo
 // play plays one case under the name that it was asked for by.
 func (r *Runner) play(ctx context.Context, t *tap, name string, c Case) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, c.Limit)
+	ctx, cancel := context.WithTimeout(ctx, c.Limit+r.Grace)
 	defer cancel()
 	a := &attempt{r: r, ctx: ctx}
 	err := c.play(a)

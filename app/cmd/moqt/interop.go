@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/moqtgo/moqt/app/interop"
 	"github.com/moqtgo/moqt/app/moqt"
@@ -19,14 +20,15 @@ import (
 // interopCmd is the test client of the MoQ interop runner: its flags, variables
 // and exit codes are the runner's.
 type interopCmd struct {
-	Relay            string  `short:"r" placeholder:"URL" help:"Relay to test: https (WebTransport) or moqt (QUIC); RELAY_URL, https://localhost:4443."`
-	Test             string  `short:"t" placeholder:"NAME" help:"Play this case only; TESTCASE. Without it those of the runner."`
-	All              bool    `help:"Play the cases that the runner does not have, too."`
-	List             bool    `short:"l" help:"List the cases."`
-	Verbose          *bool   `short:"v" help:"Tell of each step on standard error; VERBOSE."`
-	TLSDisableVerify *bool   `name:"tls-disable-verify" help:"Do not check the certificate of the relay; TLS_DISABLE_VERIFY."`
-	TLSCert          *string `name:"tls-cert" type:"path" placeholder:"FILE" help:"Accept the certificate in this file beside those of the authorities (/certs/cert.pem, if it is there)."`
-	Draft            string  `placeholder:"DRAFT" help:"Speak this draft only, such as draft-18; MOQT_DRAFT. The preview of draft-20 is offered only so."`
+	Relay            string        `short:"r" placeholder:"URL" help:"Relay to test: https (WebTransport) or moqt (QUIC); RELAY_URL, https://localhost:4443."`
+	Test             string        `short:"t" placeholder:"NAME" help:"Play this case only; TESTCASE. Without it those of the runner."`
+	All              bool          `help:"Play the cases that the runner does not have, too."`
+	List             bool          `short:"l" help:"List the cases."`
+	Verbose          *bool         `short:"v" help:"Tell of each step on standard error; VERBOSE."`
+	TLSDisableVerify *bool         `name:"tls-disable-verify" help:"Do not check the certificate of the relay; TLS_DISABLE_VERIFY."`
+	TLSCert          *string       `name:"tls-cert" type:"path" placeholder:"FILE" help:"Accept the certificate in this file beside those of the authorities (/certs/cert.pem, if it is there)."`
+	Grace            time.Duration `placeholder:"DURATION" help:"Wait longer for everything than the runner does."`
+	Draft            string        `placeholder:"DRAFT" help:"Speak this draft only, such as draft-18; MOQT_DRAFT. The preview of draft-20 is offered only so."`
 }
 
 // What the runner mounts.
@@ -55,7 +57,7 @@ func (c *interopCmd) Run(w *world) error {
 		return err
 	}
 	r := &interop.Runner{
-		URL: first(c.Relay, w.getenv("RELAY_URL"), "https://localhost:4443"), Version: version(),
+		URL: first(c.Relay, w.getenv("RELAY_URL"), "https://localhost:4443"), Version: version(), Grace: c.Grace,
 		Client: &moqt.Client{TLSConfig: tlsConf, QUICConfig: &quic.Config{EnableDatagrams: true}, Config: &moqt.Config{}},
 	}
 	if verbose {

@@ -26,7 +26,7 @@ func variables(pairs ...string) func(string) string {
 // playInterop plays the client of the runner in this process.
 func playInterop(env func(string) string, args ...string) (code int, stdout, stderr string) {
 	var out, err syncBuffer
-	code = run(append([]string{"interop"}, args...), &world{in: strings.NewReader(""), out: &out, err: &err, env: env})
+	code = run(append([]string{"interop", "--grace=10s"}, args...), &world{in: strings.NewReader(""), out: &out, err: &err, env: env})
 	return code, out.String(), err.String()
 }
 
