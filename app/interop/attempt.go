@@ -64,6 +64,8 @@ func (a *attempt) missed(ctx context.Context, expected string, err error) error 
 	var ended *moqt.ConnError
 	f := &failure{expected: expected, received: "nothing of use", err: err}
 	switch {
+	case errors.As(err, &ended) && ended.Remote && ended.Err != nil:
+		f.received = "the end of the connection"
 	case errors.As(err, &ended) && ended.Remote:
 		f.received = fmt.Sprintf("the end of the session with code %#x", uint64(ended.Code))
 	case errors.As(err, &said) && said.Remote:

@@ -74,6 +74,12 @@ func TestBailOut(t *testing.T) {
 		require.Contains(w, out, "1..2\nnot ok 1 - setup-only\n")
 		require.Regexp(w, `\nBail out! the relay cannot be reached: .+\n$`, out)
 	})
+	bubble(t, "no draft in common", func(w *world) {
+		w.script(script{setup: setup18})
+		ok, out := w.play(w.runner("moqt://relay:4443", "moqt-19"), "setup-only", "announce-only")
+		require.False(w, ok)
+		require.Regexp(w, `received: "the end of the connection"\n(?s:.*)\nBail out! the relay cannot be reached: `, out)
+	})
 	bubble(t, "interrupted", func(w *world) {
 		w.serve(nil)
 		ctx, cancel := context.WithCancelCause(w.Context())
