@@ -67,6 +67,13 @@ var quirks = []quirk{
 		in:    func(*Profile) bool { return true },
 		apply: func(p *Profile) { p.Replays = true },
 	},
+	// It subscribes to a broadcast that is published anew while its subscription
+	// of the one before still stands.
+	{
+		peer: "moq-lite-js", seen: "@moq/net 0.3.4",
+		in:    func(p *Profile) bool { return !p.MultiSubscription },
+		apply: func(p *Profile) { p.MultiSubscription = true },
+	},
 	// It gives up a subscription whose SUBSCRIBE_OK has a LARGEST_OBJECT. Later
 	// versions do not, but call themselves the same.
 	{

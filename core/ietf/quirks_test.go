@@ -21,6 +21,8 @@ func TestQuirks(t *testing.T) {
 		assert.Equal(t, p.RequestStreams, js.SilentDone, p.Token)
 		assert.False(t, js.GoawayID, p.Token)
 		assert.False(t, js.HideLargest, p.Token)
+		assert.True(t, js.MultiSubscription, p.Token)
+		assert.Equal(t, p.MultiSubscription, rs.MultiSubscription, p.Token)
 		assert.Equal(t, p.TypedParams, rs.HideLargest, p.Token)
 		assert.Equal(t, p.GoawayID, rs.GoawayID, p.Token)
 		assert.True(t, js.Replays && rs.Replays && p.towards(implementation).Replays, p.Token)
