@@ -225,7 +225,7 @@ func TestQUICRequests(t *testing.T) {
 				_, gone := e.gone()
 				t.Logf("%d requests, gone: %t", sent, gone)
 				require.Equal(t, how == "reset", gone)
-				s.within(budget{heap: 24 * mib, goroutines: 500*3 + 60})
+				s.within(budget{heap: 40 * mib, goroutines: 500*3 + 60})
 				e.leave()
 				s.close()
 			})

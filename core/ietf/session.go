@@ -374,7 +374,7 @@ func (c *call) serve(m message) {
 	}
 	c.forget()
 	s.ended(c.start, c.aborted.Load())
-	if c.st != nil { // a peer that has nothing to say either may not say so
+	if c.st != nil && err == nil { // a peer that has nothing to say either may not say so
 		time.AfterFunc(s.cfg.Limits.HeaderTime, func() { c.st.CancelRead(s.reset(nil)) })
 	}
 }

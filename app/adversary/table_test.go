@@ -1,0 +1,47 @@
+package adversary
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every test that the table of threats names exists.
+func TestTableOfThreats(t *testing.T) {
+	table, err := os.ReadFile("../../docs/threats.md")
+	require.NoError(t, err)
+	declared := map[string]bool{}
+	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w+)\(`)
+	require.NoError(t, filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			if d != nil && d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+				return fs.SkipDir
+			}
+			return err
+		}
+		src, err := os.ReadFile(path)
+		for _, m := range declaration.FindAllSubmatch(src, -1) {
+			declared[string(m[1])] = true
+		}
+		return err
+	}))
+	rows := 0
+	for _, line := range strings.Split(string(table), "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) != 7 || !regexp.MustCompile(`^ \d+ $`).MatchString(cells[1]) {
+			continue
+		}
+		rows++
+		names := regexp.MustCompile(`(?:Test|Benchmark|Fuzz)\w+`).FindAllString(cells[4], -1)
+		require.NotEmpty(t, names, "row%shas no test", cells[1])
+		for _, name := range names {
+			require.True(t, declared[name], "row%snames %s, which does not exist", cells[1], name)
+		}
+	}
+	require.Equal(t, 29, rows, "and two that are not green")
+}
