@@ -2,12 +2,14 @@ package lite
 
 import (
 	"errors"
+	"io"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
+	"github.com/moqtgo/moqt/ports/quic"
 )
 
 // subscription returns what the peer asks for.
@@ -110,10 +112,11 @@ func (v *serving) updates() error {
 		var m subscribeUpdate
 		err := readMessage(v.r.in, v.s.p, v.s.cfg.Limits.ControlBytes, &m)
 		if err != nil {
-			if _, bad := decodeCode(err); bad {
-				return err
+			var reset *quic.StreamError
+			if err == io.EOF || errors.As(err, &reset) || isConn(err) {
+				return nil // FIN or reset: it is not wanted any more
 			}
-			return nil // FIN or reset: it is not wanted any more
+			return err
 		}
 		v.eg.Update(m.subscription(m.Priority))
 		if !v.s.intake.Pace(v.s.ctx) {
