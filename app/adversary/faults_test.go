@@ -7,14 +7,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/quic-go/quic-go/testutils/simnet"
 	"github.com/stretchr/testify/require"
 
 	"github.com/moqtgo/moqt/adapters/memnet"
+	adapter "github.com/moqtgo/moqt/adapters/quicgo"
 	"github.com/moqtgo/moqt/app/moqt"
 	"github.com/moqtgo/moqt/app/relay"
 	"github.com/moqtgo/moqt/ports/quic"
@@ -34,6 +37,7 @@ var places = []string{"publisher", "viewer", "relay to publisher", "relay to vie
 type faulty struct {
 	version, place string
 	faults         []quicfault.Fault
+	stack          func(t *testing.T) *stack
 
 	mu   sync.Mutex
 	conn *quicfault.Conn
@@ -52,6 +56,7 @@ func (f *faulty) wrap(place string, c quic.Connection) quic.Connection {
 type faultyListener struct {
 	quic.Listener
 	f *faulty
+	s *stack
 }
 
 func (l *faultyListener) Accept(ctx context.Context) (quic.Connection, error) {
@@ -59,7 +64,62 @@ func (l *faultyListener) Accept(ctx context.Context) (quic.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.f.wrap("relay to "+c.State().RemoteAddr.(memnet.Addr).Node, c), nil
+	return l.f.wrap("relay to "+l.s.name(c.State().RemoteAddr), c), nil
+}
+
+// A stack is a network with the nodes relay, publisher and viewer.
+type stack struct {
+	listen quic.ListenAddrFunc
+	dial   func(name string) quic.DialAddrFunc
+	name   func(net.Addr) string
+	stop   func()
+}
+
+func onMemnet(*testing.T) *stack {
+	network := memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})
+	return &stack{
+		listen: network.Node("relay").Listen,
+		dial:   func(name string) quic.DialAddrFunc { return network.Node(name).Dial },
+		name:   func(a net.Addr) string { return a.(memnet.Addr).Node },
+		stop:   network.Close,
+	}
+}
+
+// onQUIC is quic-go on a network of packets.
+func onQUIC(t *testing.T) *stack {
+	network := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
+	link := simnet.NodeBiDiLinkSettings{LatencyFunc: func(simnet.Packet) time.Duration { return 10 * time.Millisecond }}
+	addrs := map[string]*net.UDPAddr{}
+	sockets := map[string]*adapter.Socket{}
+	for i, name := range []string{"relay", "publisher", "viewer"} {
+		addrs[name] = &net.UDPAddr{IP: net.IPv4(1, 0, 0, byte(i+1)).To4(), Port: 443}
+		sockets[name] = adapter.NewSocket(network.NewEndpoint(addrs[name], link))
+	}
+	require.NoError(t, network.Start())
+	return &stack{
+		listen: func(_ string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, error) {
+			return sockets["relay"].Listen(tlsConf, conf)
+		},
+		dial: func(name string) quic.DialAddrFunc {
+			return func(ctx context.Context, _ string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
+				return sockets[name].Dial(ctx, addrs["relay"], tlsConf, conf)
+			}
+		},
+		name: func(a net.Addr) string {
+			for name, addr := range addrs {
+				if addr.String() == a.String() {
+					return name
+				}
+			}
+			return ""
+		},
+		stop: func() {
+			for _, s := range sockets {
+				_ = s.Close()
+			}
+			_ = network.Close()
+		},
+	}
 }
 
 // wantKnown wants an error that a user can tell from others.
@@ -77,31 +137,32 @@ func wantKnown(t *testing.T, err error) {
 // must be what was sent, from the first frame of its group on; what goes wrong
 // must be said. Nothing may be left.
 func (f *faulty) play(t *testing.T) {
-	net := memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})
-	defer net.Close()
-	node := net.Node("relay")
+	on := f.stack(t)
+	stop := sync.OnceFunc(on.stop)
+	defer stop()
 	r := &relay.Relay{}
 	server := &moqt.Server{
-		Addr: ":443", TLSConfig: &tls.Config{}, QUICConfig: &quic.Config{EnableDatagrams: true}, Handler: r,
-		NewWebtransportServerFunc: node.NewWebTransportServer,
+		Addr: ":443", TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}},
+		QUICConfig: &quic.Config{EnableDatagrams: true}, Handler: r,
 		ListenFunc: func(addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, error) {
-			l, err := node.Listen(addr, tlsConf, conf)
+			l, err := on.listen(addr, tlsConf, conf)
 			if err != nil {
 				return nil, err
 			}
-			return &faultyListener{l, f}, nil
+			return &faultyListener{l, f, on}, nil
 		},
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = server.ListenAndServe() })
-	net.Wait()
+	time.Sleep(time.Millisecond) // it listens
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	dial := func(name string, mux *moqt.TrackMux) (*moqt.Session, error) {
 		c := moqt.Client{
 			Config: &moqt.Config{Versions: []string{f.version}}, QUICConfig: &quic.Config{EnableDatagrams: true},
+			TLSConfig: &tls.Config{InsecureSkipVerify: true},
 			DialQUICFunc: func(ctx context.Context, addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
-				c, err := net.Node(name).Dial(ctx, addr, tlsConf, conf)
+				c, err := on.dial(name)(ctx, addr, tlsConf, conf)
 				if err != nil {
 					return nil, err
 				}
@@ -131,7 +192,7 @@ func (f *faulty) play(t *testing.T) {
 		require.Zero(t, figures.Conns+figures.Pending+figures.Sessions, "%+v", figures)
 		require.Zero(t, figures.Panics)
 		_ = server.Close()
-		net.Close()
+		stop()
 		wg.Wait()
 	}
 	defer end()
@@ -195,7 +256,13 @@ func (f *faulty) play(t *testing.T) {
 // Every call that a run makes on one of its connections fails, is delayed,
 // finds its stream reset, or its connection closed: no panic, no leak, and the
 // API says what has happened.
-func TestPortFaults(t *testing.T) {
+func TestPortFaults(t *testing.T) { sweep(t, onMemnet, *every) }
+
+// The same on quic-go, with faults that are spread over all calls.
+func TestPortFaultsQUIC(t *testing.T) { sweep(t, onQUIC, 5**every) }
+
+func sweep(t *testing.T, stack func(*testing.T) *stack, every int) {
+	certificate()
 	ops := []quicfault.Op{
 		quicfault.OpenStream, quicfault.OpenUniStream, quicfault.TryOpenUniStream, quicfault.AcceptStream, quicfault.AcceptUniStream,
 		quicfault.ReceiveDatagram, quicfault.Write, quicfault.TryWrite, quicfault.Close, quicfault.Read,
@@ -207,20 +274,20 @@ func TestPortFaults(t *testing.T) {
 	played, n := 0, 0
 	for _, version := range families {
 		for _, place := range places {
-			clean := &faulty{version: version, place: place}
+			clean := &faulty{version: version, place: place, stack: stack}
 			synctest.Test(t, clean.play)
 			require.NotNil(t, clean.conn)
 			for _, op := range ops {
 				for call := range clean.conn.Calls(op) {
 					for _, kind := range []string{"fail", "delay", "reset", "close"} {
-						if n++; n%*every != 0 {
+						if n++; n%every != 0 {
 							continue
 						}
 						played++
 						fault := kinds[kind]
 						fault.Op, fault.N = op, call+1
 						t.Run(fmt.Sprintf("%s/%s/%s/%s %d", version, place, kind, op, call+1), func(t *testing.T) {
-							f := &faulty{version: version, place: place, faults: []quicfault.Fault{fault}}
+							f := &faulty{version: version, place: place, stack: stack, faults: []quicfault.Fault{fault}}
 							synctest.Test(t, f.play)
 						})
 					}
