@@ -38,7 +38,7 @@ type arena struct {
 	net    *memnet.Network
 	server *moqt.Server
 	relay  *relay.Relay
-	log    lineCounter
+	log    record
 	wg     sync.WaitGroup
 
 	publisher, viewer *moqt.Session
@@ -218,25 +218,25 @@ func (a *arena) swarm(n int, f func(i int)) {
 // pass lets virtual time pass.
 func (a *arena) pass(d time.Duration) { time.Sleep(d) }
 
-// A lineCounter is a log of which the lines are counted.
-type lineCounter struct {
-	mu    sync.Mutex
-	lines int
-	bytes int
-	last  string
+// A record is the last of a log.
+type record struct {
+	mu   sync.Mutex
+	text []byte
 }
 
-func (l *lineCounter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines += strings.Count(string(p), "\n")
-	l.bytes += len(p)
-	l.last = string(p)
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text = append(r.text, p...)
+	r.text = r.text[max(0, len(r.text)-64<<10):]
 	return len(p), nil
 }
 
-func (l *lineCounter) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines
+// take empties the record.
+func (r *record) take() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := string(r.text)
+	r.text = nil
+	return text
 }
