@@ -119,6 +119,7 @@ func TestAskLull(t *testing.T) {
 			return []byte{1}
 		}, 10*time.Millisecond)
 		say := func(n int) {
+			synctest.Wait() // whoever asked before has had its answer
 			pending += n
 			o.Wake()
 			synctest.Wait()
