@@ -58,7 +58,7 @@ func same(t testing.TB, want, got []Sample) {
 		require.Equal(t, w.Key, g.Key, "sample %d", i)
 		require.True(t, bytes.Equal(w.Data, g.Data), "sample %d", i)
 	}
-	require.Equal(t, len(want), len(got))
+	require.Len(t, got, len(want))
 }
 
 // A stage is a broadcast in a mux, in a bubble.
@@ -67,7 +67,6 @@ type stage struct {
 	mux *moqt.TrackMux
 	b   *moqt.Broadcast
 	pub *Publisher
-	log []string
 }
 
 const show = moqt.Path("show")

@@ -68,8 +68,9 @@ type (
 	// Op is what a session wants to do with a path.
 	Op = route.Op
 	// Loss is a way in which something of a track does not cross from one
-	// version to another, LossCounts count them, by Loss.
-	Loss       = moq.Loss
+	// version to another.
+	Loss = moq.Loss
+	// LossCounts count what did not cross, by Loss.
 	LossCounts = moq.LossCounts
 	// MuxStats count what a TrackMux holds.
 	MuxStats = route.Stats

@@ -108,7 +108,8 @@ const policy = "default-src 'none'; script-src 'self' blob:; worker-src 'self' b
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	page, ancestors := "", "'self'"
+	var page string
+	ancestors := "'self'"
 	switch {
 	case first == "" && rest == "":
 		page = "index.html"

@@ -213,7 +213,7 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 // bring others before waits for them.
 func (u *uniStream) object(w *moq.SubgroupWriter, h moq.ObjectHeader, size uint64) error {
 	e := w.Begin(h, size, time.Now())
-	if e == moq.Ahead {
+	if e == moq.ErrAhead {
 		e = u.await(w, h, size)
 	}
 	if e != nil {
@@ -227,7 +227,7 @@ func (u *uniStream) await(w *moq.SubgroupWriter, h moq.ObjectHeader, size uint64
 	defer timer.Stop()
 	for {
 		changed := w.Track().Changed()
-		if e := w.Begin(h, size, time.Now()); e != moq.Ahead {
+		if e := w.Begin(h, size, time.Now()); e != moq.ErrAhead {
 			return e
 		}
 		select {

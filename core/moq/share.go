@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Ahead is what Begin of a shared subgroup returns where the object is not
+// ErrAhead is what Begin of a shared subgroup returns where the object is not
 // known to be the next one: another publisher may bring some before it. Wait
 // for a change of the track, then begin it again.
-var Ahead = &Error{Code: CodeDuplicate, Reason: "another publisher is behind"}
+var ErrAhead = &Error{Code: CodeDuplicate, Reason: "another publisher is behind"}
 
 // JoinSubgroup is OpenSubgroup for one of several publishers of the track.
 // Objects that are there are compared and skipped, and whoever is ahead goes
@@ -162,7 +162,7 @@ func (w *SubgroupWriter) share(h ObjectHeader, size uint64, now time.Time) (more
 			return true, w.goOn(false, now)
 		}
 	case !sewn, last == nil && !w.first:
-		return false, Ahead
+		return false, ErrAhead
 	}
 	w.lead()
 	return true, nil

@@ -76,7 +76,7 @@ func TestSeveralPublishers(t *testing.T) {
 		{"both are cut", []step{a(0, "x"), cut(0), cut(1)}, nil, []string{"0x !"}},
 		{"late, after the end", []step{a(0, "x"), a(1, "y"), end(0), b(0, "x"), b(1, "y"), end(1)}, nil, []string{"0x 1y ."}},
 		{"the next one by its number", []step{a(0, "x"), b(1, "y"), a(1, "y"), end(0)}, nil, []string{"0x 1y ."}},
-		{"ahead of what may come", []step{a(0, "x"), b(2, "z")}, Ahead, []string{"0x "}},
+		{"ahead of what may come", []step{a(0, "x"), b(2, "z")}, ErrAhead, []string{"0x "}},
 		{"ahead of who has left", []step{a(0, "x"), leave(0), b(2, "z"), end(1)}, nil, []string{"0x !", "2z ."}},
 		{"an object between comes too late", []step{a(0, "x"), a(2, "z"), b(0, "x"), b(1, "y"), b(2, "z"), end(1)}, nil, []string{"0x 2z ."}},
 		{"other bytes", []step{a(0, "x"), b(0, "y")}, ErrMalformed, []string{"0x "}},
@@ -199,7 +199,7 @@ func TestSharedSubgroupModel(t *testing.T) {
 			body := payload(0, 0, id, size(id))
 			if !s.open {
 				err := s.w.Begin(ObjectHeader{ID: id}, uint64(len(body)), epoch)
-				if err == Ahead {
+				if err == ErrAhead {
 					seen["ahead"]++
 					continue
 				}

@@ -35,7 +35,7 @@ func (r *taker) read() (map[uint64]map[partID]*arrived, error) {
 		return nil
 	}
 	if r.end != io.EOF {
-		return nil, fmt.Errorf("the track has ended with %v", r.end)
+		return nil, fmt.Errorf("the track has ended with %w", r.end)
 	}
 	for _, dg := range r.datagrams {
 		a := &arrived{header: moq.SubgroupHeader{EndOfGroup: dg.EndOfGroup}, datagram: true, objects: []*moq.Object{dg.Object}, end: io.EOF}
@@ -162,7 +162,7 @@ func (c *crossing) part(g uint64, p *part, a *arrived) error {
 		return fmt.Errorf("its header is %+v, want %+v", a.header, header)
 	}
 	if cut == (a.end == io.EOF) {
-		return fmt.Errorf("it ended with %v", a.end)
+		return fmt.Errorf("it ended with %w", a.end)
 	}
 	if len(a.objects) > len(want) || !cut && len(a.objects) < len(want) {
 		return fmt.Errorf("it has %d objects, want %d", len(a.objects), len(want))

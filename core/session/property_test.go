@@ -25,7 +25,7 @@ func check(t *testing.T, property func(*testing.T, *sample) error) {
 		for name, value := range map[string]string{"rapid.checks": "20", "rapid.seed": "1"} {
 			old := flag.Lookup(name).Value.String()
 			require.NoError(t, flag.Set(name, value))
-			defer func() { _ = flag.Set(name, old) }()
+			t.Cleanup(func() { _ = flag.Set(name, old) })
 		}
 	}
 	counts := map[string]int{}

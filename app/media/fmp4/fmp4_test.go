@@ -3,7 +3,6 @@ package fmp4
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -89,7 +88,7 @@ func TestRead(t *testing.T) {
 					pts = append(pts, s.PTS())
 					assert.NotEmpty(t, s.Data)
 				}
-				assert.Equal(t, want.samples, len(pts))
+				assert.Len(t, pts, want.samples)
 				assert.Equal(t, want.keys, keys)
 				assert.Equal(t, want.pts, pts[:3])
 			}
@@ -238,7 +237,7 @@ func TestBad(t *testing.T) {
 			_, _, err := all(bytes.NewReader(test.in))
 			require.Error(t, err)
 			assert.ErrorContains(t, err, test.why)
-			assert.False(t, errors.Is(err, ErrTruncated))
+			assert.NotErrorIs(t, err, ErrTruncated)
 		})
 	}
 }

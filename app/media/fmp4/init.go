@@ -257,7 +257,7 @@ func (t *Track) parseEntry(kind string, b []byte) error {
 		return fmt.Errorf("it has no box %s", codec.config)
 	}
 	if kind == "mp4a" {
-		rate := 0
+		var rate int
 		if config, rate, err = readESDS(config); err != nil {
 			return err
 		}
