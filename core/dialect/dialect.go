@@ -100,9 +100,6 @@ type Peer interface {
 	// of the home view: nil says that it took it. It returns
 	// moq.ErrUnsupported where announcements have no answer.
 	Accepted(context.Context, moq.Path) error
-	// Import publishes in the home view what the peer announces, as
-	// Config.Import does. Call it once.
-	Import()
 	// Probe returns estimates of the path from the peer to us.
 	Probe(context.Context) (*moq.ProbeReader, error)
 	// Goaway asks the peer to move to uri, or anywhere where it is empty.

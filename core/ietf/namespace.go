@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
 )
@@ -15,10 +14,9 @@ import (
 func (c *call) publishNamespace(m *publishNamespace) error {
 	s := c.s
 	s.mu.Lock()
-	importing := s.importing
 	told := s.askedFor(m.Namespace)
 	s.mu.Unlock()
-	if !importing && len(told) == 0 {
+	if !s.cfg.Import && len(told) == 0 {
 		return refused(requestUninterested, "nothing is published here")
 	}
 	if !s.budget.Announcements.Take() {
@@ -32,7 +30,7 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 	}
 	tell(true)
 	defer tell(false)
-	if importing {
+	if s.cfg.Import {
 		if err := s.enter(m.Namespace, c); err != nil {
 			return err
 		}
@@ -45,7 +43,7 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 		}
 		return violated(CodeProtocolViolation, "%T on a PUBLISH_NAMESPACE", m)
 	})
-	if importing && s.ctx.Err() == nil {
+	if s.cfg.Import && s.ctx.Err() == nil {
 		s.withdrawn(m.Namespace, c)
 	}
 	c.finish()
@@ -95,28 +93,19 @@ func (c *call) tell(prefix moq.Path, changes []route.Announcement) []byte {
 	return b
 }
 
-// Import implements dialect.Peer: what the peer publishes is entered into the
-// home view. A server is told by its clients; a client asks.
-func (s *session) Import() {
-	s.mu.Lock()
-	again := s.importing
-	s.importing = true
-	s.mu.Unlock()
-	if again || s.role != dialect.Client {
-		return
-	}
-	s.group.Go(func() {
-		err := s.namespaces("", func(path moq.Path, by *call, active bool) {
-			if active {
-				_ = s.enter(path, by)
-			} else {
-				s.withdrawn(path, by)
-			}
-		})
-		if isViolation(err) {
-			s.Close(err)
+// importAll asks a server for what it has, to enter it into the home view. A
+// server is told by its clients without asking.
+func (s *session) importAll() {
+	err := s.namespaces("", func(path moq.Path, by *call, active bool) {
+		if active {
+			_ = s.enter(path, by)
+		} else {
+			s.withdrawn(path, by)
 		}
 	})
+	if isViolation(err) {
+		s.Close(err)
+	}
 }
 
 // namespaces asks for the namespaces below a prefix and reports each change

@@ -79,10 +79,17 @@ var aliceVideo = moq.FullTrackName{Path: "room/alice", Name: "video"}
 // forPublishers runs f in a bubble for each draft, and wants the mux to be
 // empty afterwards.
 func forPublishers(t *testing.T, f func(t *testing.T, w *publishing)) {
+	forPublishersOn(t, func(c quic.Connection) quic.Connection { return c }, f)
+}
+
+// forPublishersOn is forPublishers where the server has its connection from
+// wrap. f begins when the set-up of the puppet is sent.
+func forPublishersOn(t *testing.T, wrap func(quic.Connection) quic.Connection, f func(t *testing.T, w *publishing)) {
 	for _, p := range Profiles {
 		t.Run(p.Token, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, server, stop := memnet.Pipe(memnet.Config{Settle: synctest.Wait}, nil)
+				server = wrap(server)
 				w := &publishing{Puppet: quictest.NewPuppet(t, client), p: p, mux: route.NewMux(route.Config{})}
 				w.home = w.mux.View(route.Scope{})
 				accepted := make(chan error, 1)
@@ -99,8 +106,8 @@ func forPublishers(t *testing.T, f func(t *testing.T, w *publishing)) {
 				} else {
 					w.control = w.Open(w.say(&clientSetup{Versions: []uint64{p.Code}, Options: setupOptions{MaxRequestID: 100}}))
 				}
-				require.NoError(t, <-accepted)
 				f(t, w)
+				require.NoError(t, <-accepted)
 				time.Sleep(time.Second)
 				w.mux.Sweep(time.Now().Add(time.Hour))
 				w.mux.Sweep(time.Now().Add(2 * time.Hour))
@@ -110,6 +117,32 @@ func forPublishers(t *testing.T, f func(t *testing.T, w *publishing)) {
 			})
 		})
 	}
+}
+
+// A dawdler is a connection of a session that is slow to start: whenever it
+// looks at the connection, everybody else goes on.
+type dawdler struct{ quic.Connection }
+
+func (d dawdler) State() quic.State {
+	time.Sleep(time.Millisecond)
+	return d.Connection.State()
+}
+
+// Requests that have come before the server has begun to serve are answered as
+// later ones are.
+func TestRequestsAtOnce(t *testing.T) {
+	dawdle := func(c quic.Connection) quic.Connection { return dawdler{c} }
+	forPublishersOn(t, dawdle, func(t *testing.T, w *publishing) {
+		request := w.publish()
+		if !w.p.SetupOnUni {
+			request.WantBytes(w.say(&serverSetup{Version: w.p.Code, Options: (&pending{p: w.p, c: w.Conn(), cfg: &dialect.Config{}}).options()}))
+		}
+		ok := &requestOK{To: kindPublish}
+		ok.Params.Forward, ok.Params.SubscriberPriority = some(true), some(uint8(defaultPriority))
+		ok.Params.GroupOrder, ok.Params.Filter = some(moq.Ascending), some(locationFilter{Type: filterLargestObject})
+		request.WantBytes(w.say(ok))
+		w.done(request)
+	})
 }
 
 // A publisher that sends PUBLISH: its track is announced, read from the start

@@ -38,8 +38,7 @@ type session struct {
 
 	mu         sync.Mutex
 	closing    bool
-	released   bool // teardown has given up the tracks
-	importing  bool
+	released   bool                // teardown has given up the tracks
 	calls      map[uint64]*call    // live requests by id, of both sides: their parity differs
 	nextID     uint64              // of our next request
 	maxID      uint64              // the first id that the peer does not allow us
@@ -110,8 +109,8 @@ func (s *session) start() {
 	if s.role == dialect.Client {
 		s.group.Go(s.export)
 	}
-	if s.cfg.Import {
-		s.Import()
+	if s.cfg.Import && s.role == dialect.Client {
+		s.group.Go(s.importAll)
 	}
 }
 

@@ -250,7 +250,7 @@ func (s *session) SubscribeTracks(ctx context.Context, prefix moq.Path) error {
 func (s *session) wantsTrack(name moq.FullTrackName) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.importing || slices.ContainsFunc(s.tracks, func(a *asked) bool {
+	return s.cfg.Import || slices.ContainsFunc(s.tracks, func(a *asked) bool {
 		_, below := name.Path.Under(a.prefix)
 		return below
 	})

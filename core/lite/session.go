@@ -159,12 +159,9 @@ func (s *session) start() {
 		}
 	}
 	if s.cfg.Import {
-		s.Import()
+		s.group.Go(s.importAll)
 	}
 }
-
-// Import implements dialect.Peer.
-func (s *session) Import() { s.group.Go(s.importAll) }
 
 // teardown runs once, when the connection has ended.
 func (s *session) teardown() {

@@ -89,10 +89,6 @@ func (s *Session) Accepted(ctx context.Context, path moq.Path) error {
 	return s.peer.Accepted(ctx, path)
 }
 
-// Import publishes in the home view what the peer announces: what makes a
-// session one of a relay. Call it once, and not with Config.Import.
-func (s *Session) Import() { s.peer.Import() }
-
 // Source returns the peer as where tracks come from, by their absolute names
 // in the home view.
 func (s *Session) Source() route.Source { return s.peer }
