@@ -224,7 +224,7 @@ func (m *TrackMux) Subscribe(ctx context.Context, path Path, track string, sub *
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.Track().WaitInfo(ctx); err != nil {
+	if _, err := r.WaitInfo(ctx); err != nil {
 		r.Close()
 		return nil, err
 	}

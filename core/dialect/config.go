@@ -71,6 +71,7 @@ type Limits struct {
 	Resets        int           // streams that the peer opens and aborts, a second: 100
 	Updates       int           // updates of one request that we have not answered: 8
 	UnsentBytes   int           // messages of ours that the peer does not read: 8 MiB
+	Rendezvous    time.Duration // how long a subscription may ask to wait for its broadcast: 10 s
 	Subscriptions int           // live subscriptions of the peer: 1024
 	Watches       int           // announce streams of the peer: 256
 	Announcements int           // live announcements of the peer: 4096
@@ -90,6 +91,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.ParkTime, time.Second)
 	orDefault(&l.HeaderTime, 10*time.Second)
 	orDefault(&l.Requests, 100)
+	orDefault(&l.Rendezvous, 10*time.Second)
 	orDefault(&l.Subscriptions, 1024)
 	orDefault(&l.RequestRate, 200)
 	orDefault(&l.RequestBurst, 2*l.Subscriptions)

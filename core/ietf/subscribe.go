@@ -54,7 +54,7 @@ func (c *call) subscribe(m *subscribe) error {
 	s.nextAlias++
 	s.mu.Unlock()
 	v.eg = s.egress.Serve(v.alias, dialect.Served{Accepted: v.accepted, Started: func(uint64) {}, Ended: v.ended})
-	reader, err := s.home.Subscribe(m.Name, v.sub, time.Now(), v.eg.Wake)
+	reader, err := v.read(m)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,17 @@ func (c *call) subscribe(m *subscribe) error {
 		}
 	}
 	return nil
+}
+
+// read subscribes in the home view. A broadcast that is not there yet is waited
+// for as long as the peer says, within limits; where it says nothing, for as
+// long as everybody waits.
+func (v *serving) read(m *subscribe) (*moq.TrackReader, error) {
+	s, now := v.c.s, time.Now()
+	if t := m.Params.RendezvousTimeout; t.has {
+		return s.home.SubscribeWithin(min(t.v, s.cfg.Limits.Rendezvous), m.Name, v.sub, now, v.eg.Wake)
+	}
+	return s.home.Subscribe(m.Name, v.sub, now, v.eg.Wake)
 }
 
 // delist makes a subscription unknown again, see enlist.
@@ -173,7 +184,7 @@ func (c *call) trackStatus(m *trackStatus) error {
 	defer reader.Close()
 	ctx, cancel := s.timeout(s.ctx, s.cfg.RequestTimeout, "no info of the track in time")
 	defer cancel()
-	info, err := reader.Track().WaitInfo(ctx)
+	info, err := reader.WaitInfo(ctx)
 	if err != nil {
 		return err
 	}

@@ -255,5 +255,5 @@ func (s *session) homeInfo(r *request, name moq.FullTrackName) (moq.TrackInfo, e
 	defer reader.Close()
 	ctx, cancel := s.timeout(r.Context(), s.cfg.RequestTimeout, "no info of the track in time")
 	defer cancel()
-	return reader.Track().WaitInfo(ctx)
+	return reader.WaitInfo(ctx)
 }

@@ -23,7 +23,8 @@ type TrackReader struct {
 	pinned bool      // first is set
 	held   []arrival // beyond the end of the subscription
 	closed bool
-	lost   int // arrivals that were evicted before they were read
+	err    *Error // Fail was called
+	lost   int    // arrivals that were evicted before they were read
 	// cursors are the subgroups that were handed out and not read to their
 	// end, as long as they are in the cache.
 	cursors []*SubgroupReader
@@ -161,6 +162,28 @@ func (r *TrackReader) Close() {
 	t.demandChanged()
 }
 
+// Fail makes Next return err, whatever there is of the track. Only the first
+// error counts.
+func (r *TrackReader) Fail(err *Error) {
+	t := r.track
+	t.mu.Lock()
+	if r.err == nil {
+		r.err = err
+	}
+	changed := t.changed
+	t.changed = nil
+	t.mu.Unlock()
+	if changed != nil {
+		close(changed)
+	}
+	r.signal()
+}
+
+// WaitInfo is Track.WaitInfo for a reader that may fail before its track does.
+func (r *TrackReader) WaitInfo(ctx context.Context) (TrackInfo, error) {
+	return r.track.waitInfo(ctx, func() *Error { return r.err })
+}
+
 // Closed reports whether Close was called.
 func (r *TrackReader) Closed() bool {
 	r.track.mu.Lock()
@@ -176,8 +199,11 @@ func (r *TrackReader) Next() (*SubgroupReader, *Datagram, error) {
 	t := r.track
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r.closed {
+	switch {
+	case r.closed:
 		return nil, nil, ErrClosed
+	case r.err != nil:
+		return nil, nil, r.err
 	}
 	if !r.sub.Paused {
 		if a, ok := r.take(); ok {
@@ -277,9 +303,17 @@ func await(ctx context.Context, changed <-chan struct{}) error {
 
 // WaitInfo blocks until the track's info is known.
 func (t *Track) WaitInfo(ctx context.Context) (TrackInfo, error) {
+	return t.waitInfo(ctx, func() *Error { return nil })
+}
+
+// waitInfo is WaitInfo until failed, which is asked under t.mu, says why not.
+func (t *Track) waitInfo(ctx context.Context, failed func() *Error) (TrackInfo, error) {
 	for {
 		t.mu.Lock()
 		info, known, err, finished, changed := t.info, t.known, t.err, t.finished, t.wait()
+		if err == nil {
+			err = failed()
+		}
 		t.mu.Unlock()
 		switch {
 		case known:

@@ -19,6 +19,7 @@ type content struct {
 	pubs     []*Publication // the best one first
 	last     *Publication   // the one that vanished last, while lingering
 	waiting  bool           // no publication so far: subscribers wait for one
+	waits    []wait         // of who waits
 	ended    bool
 	deadline time.Time // of waiting and lingering
 	feeds    map[moq.FullTrackName][]*feed

@@ -67,9 +67,26 @@ func (c *content) orphans() []*feed {
 
 // Subscribe returns a reader of a track, by a name relative to the view; wake
 // as moq.Track.Subscribe. Subscribers share the tracks. A subscription to a
-// broadcast that nobody has announced waits for Config.Patience from the first
-// such subscription on.
+// broadcast that nobody has announced waits for Config.Patience, and fails with
+// moq.CodeNotFound.
 func (v *View) Subscribe(name moq.FullTrackName, s moq.Subscription, now time.Time, wake func()) (*moq.TrackReader, error) {
+	return v.subscribe(name, s, wait{due: now.Add(v.mux.conf.Patience), why: moq.CodeNotFound}, now, wake)
+}
+
+// SubscribeWithin is Subscribe for who says how long it waits; then it fails
+// with moq.CodeTimeout. Who does not wait is refused at once.
+func (v *View) SubscribeWithin(patience time.Duration, name moq.FullTrackName, s moq.Subscription, now time.Time, wake func()) (*moq.TrackReader, error) {
+	return v.subscribe(name, s, wait{due: now.Add(patience), why: moq.CodeTimeout}, now, wake)
+}
+
+// A wait is a subscription to a broadcast that nobody has announced.
+type wait struct {
+	reader *moq.TrackReader
+	due    time.Time
+	why    moq.Code // it has failed then
+}
+
+func (v *View) subscribe(name moq.FullTrackName, s moq.Subscription, w wait, now time.Time, wake func()) (*moq.TrackReader, error) {
 	if err := v.check(OpSubscribe, name.Path); err != nil {
 		return nil, err
 	}
@@ -78,15 +95,15 @@ func (v *View) Subscribe(name moq.FullTrackName, s moq.Subscription, now time.Ti
 		if t := v.produced(name); t != nil {
 			return t.Subscribe(s, wake), nil
 		}
-		f := v.feedFor(name, now)
+		f := v.feedFor(name, w.due, now)
 		if f == nil {
 			return nil, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", name.Path)
 		}
-		r := f.track.Subscribe(s, wake)
-		if v.mux.holds(f) {
-			return r, nil
+		w.reader = f.track.Subscribe(s, wake)
+		if v.mux.holds(f, w) {
+			return w.reader, nil
 		}
-		r.Close() // a Sweep dropped the idle track in between
+		w.reader.Close() // a Sweep dropped the idle track in between
 	}
 }
 
@@ -109,43 +126,84 @@ func (v *View) publication(name moq.FullTrackName) *Publication {
 	return nil
 }
 
-func (v *View) feedFor(name moq.FullTrackName, now time.Time) *feed {
+// feedFor returns the feed of a name, or one that waits for its broadcast at
+// least until due.
+func (v *View) feedFor(name moq.FullTrackName, due, now time.Time) *feed {
 	m := v.mux
 	m.mu.Lock()
 	c := m.lookup(name.Path)
-	if c == nil && m.conf.Patience > 0 {
-		c = m.await(name.Path, now)
+	if c == nil && due.After(now) {
+		c = m.await(name.Path, due)
 	}
 	var f *feed
-	var due time.Time
 	if c != nil {
-		f, due = m.feed(c, name, v), c.deadline
+		f, due = m.feed(c, name, v), c.nextDue(due)
 	}
 	m.mu.Unlock()
-	if !due.IsZero() {
+	if c != nil && !due.IsZero() {
 		m.ring(due)
 	}
 	return f
 }
 
-func (m *Mux) holds(f *feed) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	ended, _ := f.track.Ended()
-	return m.feeds[f.track] == f || ended
+// nextDue returns when a Sweep has something to do for c, due being when it has
+// for a new subscription.
+func (c *content) nextDue(due time.Time) time.Time {
+	if c.waiting {
+		return due
+	}
+	return c.deadline
 }
 
-// await returns the content under which subscribers of the path wait.
-func (m *Mux) await(path moq.Path, now time.Time) *content {
+// holds reports whether the feed is still one of m; then w is waited for as
+// long as it says.
+func (m *Mux) holds(f *feed, w wait) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if ended, _ := f.track.Ended(); m.feeds[f.track] != f {
+		return ended
+	}
+	if f.content.waiting {
+		f.content.waits = append(f.content.waits, w)
+	}
+	return true
+}
+
+// giveUp fails who has waited long enough, and returns when the next one will
+// have.
+func (c *content) giveUp(now time.Time, calls *calls) (next time.Time) {
+	rest := c.waits[:0]
+	for _, w := range c.waits {
+		switch {
+		case now.Before(w.due):
+			rest = append(rest, w)
+			if next.IsZero() || w.due.Before(next) {
+				next = w.due
+			}
+		default:
+			calls.add(func() { w.reader.Fail(moq.Errorf(w.why, "nobody publishes %q", c.path)) })
+		}
+	}
+	clear(c.waits[len(rest):])
+	c.waits = rest
+	return next
+}
+
+// await returns the content under which subscribers of the path wait, at least
+// until due.
+func (m *Mux) await(path moq.Path, due time.Time) *content {
 	n := m.root.at(path)
 	for _, c := range n.contents {
 		if c.waiting {
+			if c.deadline.Before(due) {
+				c.deadline = due
+			}
 			return c
 		}
 	}
 	m.serial++
 	c := &content{
-		path: path, serial: m.serial, waiting: true, deadline: now.Add(m.conf.Patience),
+		path: path, serial: m.serial, waiting: true, deadline: due,
 		feeds: map[moq.FullTrackName][]*feed{},
 	}
 	n.contents = append([]*content{c}, n.contents...)

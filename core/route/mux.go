@@ -6,6 +6,7 @@ package route
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -178,14 +179,17 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 	var calls calls
 	m.mu.Lock()
 	var ended []*content
-	for c := range m.fading {
+	fading := slices.SortedFunc(maps.Keys(m.fading), func(a, b *content) int { return cmp.Compare(a.serial, b.serial) })
+	for _, c := range fading {
+		if next := c.giveUp(now, &calls); !next.IsZero() {
+			later(next)
+		}
 		if now.Before(c.deadline) {
 			later(c.deadline)
 		} else {
 			ended = append(ended, c)
 		}
 	}
-	slices.SortFunc(ended, func(a, b *content) int { return cmp.Compare(a.serial, b.serial) })
 	for _, c := range ended {
 		m.endContent(c, &calls)
 	}

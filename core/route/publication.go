@@ -93,7 +93,7 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 	n := m.root.at(p.path)
 	c := n.join(p, m.serial)
 	p.content = c
-	c.waiting, c.last, c.deadline = false, nil, time.Time{}
+	c.waiting, c.waits, c.last, c.deadline = false, nil, nil, time.Time{}
 	delete(m.fading, c)
 	c.pubs = append(c.pubs, p)
 	c.rank()
