@@ -238,13 +238,28 @@ func (c *control) blocked(limit uint64) {
 	}
 }
 
-// Goaway implements dialect.Peer.
+// Goaway implements dialect.Peer. It is said once; a peer that is still there
+// after the timeout, if that is not 0, is sent away.
 func (s *session) Goaway(_ context.Context, uri string, timeout time.Duration) error {
-	m := &goaway{URI: uri, Timeout: timeout}
-	b, err := encode(nil, s.p, m)
+	if uri != "" && s.role == dialect.Client {
+		return moq.Errorf(moq.CodeUnsupported, "a client names no URI")
+	}
+	b, err := encode(nil, s.p, &goaway{URI: uri, Timeout: timeout})
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	again := s.leaving
+	s.leaving = true
+	s.mu.Unlock()
+	if again {
+		return moq.Errorf(moq.CodeDuplicate, "the peer has been asked to leave")
+	}
 	s.control.out.Send(b)
+	if timeout > 0 {
+		timeout += s.cfg.Limits.ParkTime // the peer has known later
+		timer := time.AfterFunc(timeout, func() { s.Close(violated(CodeGoawayTimeout, "still there after GOAWAY")) })
+		context.AfterFunc(s.ctx, func() { timer.Stop() })
+	}
 	return nil
 }

@@ -183,9 +183,13 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 	s.mu.Lock()
 	in.taken = true
 	s.mu.Unlock()
-	m := first
+	m, last := first, optional[uint64]{}
 	for err == nil {
+		if err = s.p.malformedObject(moq.Location{Group: h.Group, Object: m.ID}, m.Properties, last); err != nil {
+			break
+		}
 		if err = u.object(w, receivedHeader(m.ID, header.Priority, m.Status, m.Properties), m.Size); err == nil {
+			last = some(m.ID)
 			m, err = readObject(u.in, s.p, h, &ids)
 		}
 	}
@@ -287,6 +291,10 @@ func (s *session) receiveDatagrams() {
 		in := s.aliases[m.TrackAlias]
 		s.mu.Unlock()
 		if in == nil {
+			continue
+		}
+		if err := s.p.malformedObject(moq.Location{Group: m.Group, Object: m.Object}, m.Properties, optional[uint64]{}); err != nil {
+			in.differs(s.fromWire(err))
 			continue
 		}
 		h := receivedHeader(m.Object, 255-m.Priority, m.Status, m.Properties)

@@ -13,9 +13,6 @@ import (
 // fetch serves a FETCH, standalone or joining a subscription of the peer.
 func (c *call) fetch(m *fetch) error {
 	s := c.s
-	if len(m.Params.RangeFilters) > 0 {
-		return refused(requestInvalidFilter, "range filters are not supported")
-	}
 	if m.Params.GroupOrder.has && m.Params.GroupOrder.v == moq.Descending {
 		return refused(requestNotSupported, "groups are fetched in ascending order only")
 	}
@@ -30,8 +27,7 @@ func (c *call) fetch(m *fetch) error {
 	s.group.Go(func() { // a withdrawal ends it
 		err := c.wait(false, func(m message) error {
 			if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
-				c.send(&requestOK{To: kindUpdate, RequestID: u.RequestID})
-				return nil
+				return c.answerUpdate(u)
 			}
 			return violated(CodeProtocolViolation, "%T on a FETCH", m)
 		})

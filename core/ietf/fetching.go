@@ -107,6 +107,9 @@ func (s *session) fetchAnswer(ctx context.Context, c *call, f *fetching) (*fetch
 	stop()
 	defer close(f.answered)
 	answer, is := m.(*fetchOK)
+	if is && err == nil {
+		err = s.p.malformedTrack(answer.Properties)
+	}
 	switch {
 	case err == nil && !is:
 		err = moq.Errorf(moq.CodeMalformed, "%T answers FETCH", m)
@@ -257,6 +260,9 @@ func (u *uniStream) keepPace(f *fetching) error {
 
 // fetchObject reads one object behind its header.
 func (u *uniStream) fetchObject(f *fetching, m *fetchObject, writers map[uint64]*moq.SubgroupWriter) error {
+	if err := u.s.p.malformedObject(moq.Location{Group: m.Group, Object: m.Object}, m.Properties, optional[uint64]{}); err != nil {
+		return err
+	}
 	h := receivedHeader(m.Object, 255-m.Priority, m.Status, m.Properties)
 	if m.Datagram {
 		if m.Size > math.MaxUint16 { // no datagram is larger

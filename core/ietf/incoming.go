@@ -192,6 +192,9 @@ func (in *incoming) responses() error {
 	if !is {
 		return violated(CodeProtocolViolation, "%T answers SUBSCRIBE", m)
 	}
+	if err := s.p.malformedTrack(ok.Properties); err != nil {
+		return err
+	}
 	info := s.p.info(ok.Properties, &ok.Params)
 	in.begins(ok.Params.LargestObject)
 	if err := in.bind(ok.TrackAlias, info); err != nil {

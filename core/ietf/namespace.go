@@ -38,8 +38,7 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 	c.send(&requestOK{To: kindPublishNamespace, RequestID: c.id})
 	err := c.wait(true, func(m message) error {
 		if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
-			c.send(&requestOK{To: kindUpdate, RequestID: u.RequestID})
-			return nil
+			return c.answerUpdate(u)
 		}
 		return violated(CodeProtocolViolation, "%T on a PUBLISH_NAMESPACE", m)
 	})
@@ -83,6 +82,12 @@ func (c *call) tell(prefix moq.Path, changes []route.Announcement) []byte {
 	}
 	for _, a := range changes {
 		suffix, _ := a.Path.Under(prefix)
+		if c.s.p.reserved(a.Path) {
+			if a.Change == route.Active {
+				c.s.home.Mux().Lost().Count(moq.LossName.Of())
+			}
+			continue
+		}
 		if a.Change == route.Ended || a.Change == route.Replaced {
 			say(&namespaceDone{Suffix: suffix})
 		}

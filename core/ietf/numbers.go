@@ -136,9 +136,12 @@ func (p *Profile) requestFailure(kind requestKind, m *requestError) *moq.Error {
 // nil is the end of the track.
 func (p *Profile) doneCode(err error) uint64 {
 	var e *moq.Error
+	var update updateFailure
 	switch {
 	case err == nil:
 		return p.doneNumber(doneTrackEnded)
+	case errors.As(err, &update):
+		return p.doneNumber(doneUpdateFailed)
 	case errors.As(err, &e):
 		return p.doneNumber(doneCodeOf[e.Code])
 	}

@@ -77,6 +77,10 @@ func (e *exported) offer(a route.Announcement) bool {
 	if a.Change == route.Ended || e.live[a.Path] != nil {
 		return true
 	}
+	if e.s.p.reserved(a.Path) {
+		e.s.home.Mux().Lost().Count(moq.LossName.Of())
+		return true
+	}
 	o, err := e.s.announce(a.Path)
 	if err != nil {
 		return false

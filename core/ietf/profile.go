@@ -53,6 +53,7 @@ type Profile struct {
 	EmptyNamespace     bool // a namespace may have no fields
 	EmptyFields        bool // a field of a namespace may be empty
 	ReservedNamespaces bool // a first field that starts with "." is reserved
+	Mandatory          bool // a track with an unknown property of a certain range is refused
 
 	MultiSubscription bool // several subscriptions of one track in one session
 	JoinLargest       bool // only a subscription of the largest object can be joined by FETCH
@@ -123,6 +124,7 @@ var Profiles = []*Profile{
 		FilterDelta:        true,
 		EmptyNamespace:     true,
 		ReservedNamespaces: true,
+		Mandatory:          true,
 
 		MultiSubscription: true,
 
@@ -164,6 +166,7 @@ var Profiles = []*Profile{
 		FilterDelta:        true,
 		EmptyNamespace:     true,
 		ReservedNamespaces: true,
+		Mandatory:          true,
 
 		FetchFlags:  true,
 		EmptyFetch:  true,
@@ -279,6 +282,7 @@ var Profiles = []*Profile{
 		FilterFields:       true,
 		EmptyNamespace:     true,
 		ReservedNamespaces: true,
+		Mandatory:          true,
 
 		MultiSubscription: true,
 

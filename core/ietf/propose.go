@@ -203,6 +203,9 @@ func (o *offered) publish(name moq.FullTrackName, t *moq.Track) {
 // propose sends the PUBLISH, or says that there is none.
 func (o *offered) propose(name moq.FullTrackName, t *moq.Track) *serving {
 	s := o.s
+	if s.p.reserved(name.Path) {
+		return nil
+	}
 	short := false
 	if _, known := t.Info(); known && !s.subscribes(name) {
 		v, err := s.propose(name, t, &o.i.published)

@@ -111,6 +111,9 @@ func (c *call) publish(m *publish) error {
 	if !s.wantsTrack(m.Name) {
 		return refused(requestUninterested, "nothing is published here")
 	}
+	if err := s.p.malformedTrack(m.Properties); err != nil {
+		return err
+	}
 	if !s.budget.Announcements.Take() {
 		return moq.Errorf(moq.CodeTooMany, "more than %d tracks", s.cfg.Limits.Announcements)
 	}

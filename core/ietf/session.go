@@ -38,6 +38,7 @@ type session struct {
 
 	mu         sync.Mutex
 	closing    bool
+	leaving    bool                // we have sent GOAWAY
 	released   bool                // teardown has given up the tracks
 	calls      map[uint64]*call    // live requests by id, of both sides: their parity differs
 	nextID     uint64              // of our next request
@@ -345,25 +346,7 @@ func (c *call) serve(m message) {
 			}
 		})()
 	}
-	var err error
-	switch m := m.(type) {
-	case *subscribe:
-		err = c.subscribe(m)
-	case *publish:
-		err = c.publish(m)
-	case *fetch:
-		err = c.fetch(m)
-	case *trackStatus:
-		err = c.trackStatus(m)
-	case *publishNamespace:
-		err = c.publishNamespace(m)
-	case *subscribeNamespace:
-		err = c.subscribeNamespace(m)
-	case *subscribeTracks:
-		err = c.subscribeTracks(m)
-	default:
-		err = moq.Errorf(moq.CodeUnsupported, "%T is not served here", m)
-	}
+	err := c.handle(m)
 	switch {
 	case err == nil:
 	case isViolation(err):
@@ -376,6 +359,33 @@ func (c *call) serve(m message) {
 	if c.st != nil && err == nil { // a peer that has nothing to say either may not say so
 		time.AfterFunc(s.cfg.Limits.HeaderTime, func() { c.st.CancelRead(s.reset(nil)) })
 	}
+}
+
+// handle is the handler of a request of its kind.
+func (c *call) handle(m message) error {
+	if err := c.s.refuse(m); err != nil {
+		if c.serving != nil {
+			c.serving.delist()
+		}
+		return err
+	}
+	switch m := m.(type) {
+	case *subscribe:
+		return c.subscribe(m)
+	case *publish:
+		return c.publish(m)
+	case *fetch:
+		return c.fetch(m)
+	case *trackStatus:
+		return c.trackStatus(m)
+	case *publishNamespace:
+		return c.publishNamespace(m)
+	case *subscribeNamespace:
+		return c.subscribeNamespace(m)
+	case *subscribeTracks:
+		return c.subscribeTracks(m)
+	}
+	return moq.Errorf(moq.CodeUnsupported, "%T is not served here", m)
 }
 
 func isConn(err error) bool {

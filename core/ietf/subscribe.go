@@ -33,9 +33,6 @@ func (c *call) subscribe(m *subscribe) error {
 	s := c.s
 	v := c.serving
 	defer v.delist()
-	if len(m.Params.RangeFilters) > 0 {
-		return refused(requestInvalidFilter, "range filters are not supported")
-	}
 	if !s.budget.Subscriptions.Take() {
 		return moq.Errorf(moq.CodeTooMany, "more than %d subscriptions", s.cfg.Limits.Subscriptions)
 	}
@@ -109,6 +106,13 @@ func (v *serving) update(m message) error {
 	u, ok := m.(*requestUpdate)
 	if !ok {
 		return violated(CodeProtocolViolation, "%T on a SUBSCRIBE", m)
+	}
+	if err := u.Params.refuse(); err != nil {
+		if gone := v.c.refuseUpdate(u, err); !isGone(gone) {
+			return gone
+		}
+		v.eg.End(updateFailure{err})
+		return nil
 	}
 	paused := v.sub.Paused
 	v.sub = u.Params.subscription(v.sub)

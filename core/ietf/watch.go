@@ -32,9 +32,6 @@ func (c *call) subscribeNamespace(m *subscribeNamespace) error {
 
 // subscribeTracks serves a SUBSCRIBE_TRACKS.
 func (c *call) subscribeTracks(m *subscribeTracks) error {
-	if len(m.Params.RangeFilters) > 0 {
-		return refused(requestInvalidFilter, "range filters are not supported")
-	}
 	return c.watch(interest{kind: kindSubscribeTracks, prefix: m.Prefix, tracks: true, published: m.Params})
 }
 
@@ -89,8 +86,7 @@ func (c *call) watch(i interest) error {
 	}
 	err = c.wait(s.p.FinCancelsNamespace, func(m message) error {
 		if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
-			c.send(&requestError{To: kindUpdate, RequestID: u.RequestID, Code: s.p.requestNumber(kindUpdate, requestNotSupported), Reason: "the prefix cannot be changed"})
-			return errGone // a failed update ends the request
+			return c.refuseUpdate(u, refused(requestNotSupported, "the prefix cannot be changed"))
 		}
 		return violated(CodeProtocolViolation, "%T of a subscription of a prefix", m)
 	})
