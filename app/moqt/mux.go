@@ -141,8 +141,8 @@ type TrackStats struct {
 	// is a handler of this process, or where the track waits for a source.
 	From          net.Addr
 	Subscriptions int
-	// Former says that the broadcast has ended: the track goes on for those
-	// who had subscribed.
+	// Former says that the broadcast or the track has ended: those who had
+	// subscribed still read it.
 	Former bool
 	Cached int64 // bytes in the cache, and 256 for each object
 }

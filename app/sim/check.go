@@ -90,8 +90,9 @@ func (w *World) checkLive() {
 		if reach == nil {
 			reach = w.reach()
 		}
-		part, there := reach[s.relay]
-		if !there || !w.open(s.name, s.relay) {
+		at := s.where()
+		part, there := reach[at]
+		if !there || !w.open(s.name, at) {
 			continue
 		}
 		if p := w.sourceOf(s, part, reach); p != nil {
@@ -100,22 +101,22 @@ func (w *World) checkLive() {
 	}
 }
 
-// sourceOf returns a publisher that has written for the whole bound, on the
-// same side of every cut as s.
-func (w *World) sourceOf(s *subscriber, part int, reach map[string]int) *publisher {
+// sourceOf returns a publisher on the same side of every cut as s, if s must
+// receive something: one of those that have the name may not write for a while.
+func (w *World) sourceOf(s *subscriber, part int, reach map[string]int) (source *publisher) {
 	for _, a := range w.actors {
 		p, ok := a.(*publisher)
-		if !ok || !p.alive || p.paused || !p.announced || p.flapping > 0 || !w.open(p.name, p.relay) {
+		if !ok || !p.alive || !p.announced && p.flapping == 0 || p.root.Join(p.path) != s.root.Join(s.path) {
 			continue
 		}
-		if at, there := reach[p.relay]; !there || at != part {
-			continue
+		if p.paused || p.flapping > 0 || !p.writes(s.track) {
+			return nil
 		}
-		if p.root.Join(p.path) == s.root.Join(s.path) && p.writes(s.track) {
-			return p
+		if at, there := reach[p.where()]; there && at == part && w.open(p.name, p.where()) {
+			source = p
 		}
 	}
-	return nil
+	return source
 }
 
 // open reports whether a and b can talk to each other.
@@ -133,7 +134,7 @@ func (w *World) reach() map[string]int {
 	for changed := true; changed; {
 		changed = false
 		for _, r := range relays {
-			for _, up := range r.upstreams {
+			for _, up := range r.joined() {
 				at, there := part[up]
 				if there && at != part[r.name] && w.open(r.name, up) {
 					low := min(at, part[r.name])
@@ -177,7 +178,13 @@ func (w *World) finish() {
 			}
 		}
 	}
-	w.end(func(a actor) bool { _, ok := a.(*publisher); return ok })
+	w.end(func(a actor) bool {
+		switch a.(type) {
+		case *publisher, *announcer:
+			return true
+		}
+		return false
+	})
 	w.Advance(linger)
 	for _, a := range w.actors {
 		switch a := a.(type) {

@@ -141,6 +141,17 @@ func (d *dialer) now() *moqt.Session {
 	return d.session
 }
 
+// where returns the relay that has the session; without one, the relay that is
+// dialed.
+func (d *dialer) where() string {
+	if s := d.now(); s != nil && s.Context().Err() == nil {
+		if a, ok := s.RemoteAddr().(memnet.Addr); ok {
+			return a.Node
+		}
+	}
+	return d.relay
+}
+
 // leave closes the session in order.
 func (d *dialer) leave() {
 	if s := d.now(); s != nil {

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/moqtgo/moqt/adapters/memnet"
 	"github.com/moqtgo/moqt/app/moqt"
 	"github.com/moqtgo/moqt/app/relay"
+	"github.com/moqtgo/moqt/ports/quic"
 )
 
 // A relayNode is a relay.
@@ -24,6 +26,9 @@ type relayNode struct {
 	server    *moqt.Server
 	dead      []*relay.Relay // of earlier lives
 	drained   bool
+
+	mu     sync.Mutex
+	dialed []quic.Connection // with upstreams, or where those have sent us
 }
 
 func (w *World) relay(l *Line) error {
@@ -74,7 +79,7 @@ func (r *relayNode) begin() {
 	upstream := *conf
 	upstream.Versions = []string{r.version}
 	r.relay.Client = &moqt.Client{
-		QUICConfig: limits, Config: &upstream, DialQUICFunc: n.Dial, DialWebTransportFunc: n.DialWebTransport, Redirect: anywhere,
+		QUICConfig: limits, Config: &upstream, DialQUICFunc: r.dial, DialWebTransportFunc: n.DialWebTransport, Redirect: anywhere,
 	}
 	r.server = &moqt.Server{
 		Addr: ":443", TLSConfig: &tls.Config{}, QUICConfig: limits, Config: conf, Handler: r.relay,
@@ -88,6 +93,36 @@ func (r *relayNode) begin() {
 	for _, up := range r.upstreams {
 		r.connect(up)
 	}
+}
+
+func (r *relayNode) dial(ctx context.Context, addr string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
+	c, err := r.node.Dial(ctx, addr, tlsConf, conf)
+	if err == nil {
+		r.mu.Lock()
+		r.dialed = append(r.dialed, c)
+		r.mu.Unlock()
+	}
+	return c, err
+}
+
+// joined returns the relays that this one is joined to, or should be: its
+// upstreams, and where a GOAWAY has sent it instead.
+func (r *relayNode) joined() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dialed = slices.DeleteFunc(r.dialed, func(c quic.Connection) bool { return c.Context().Err() != nil })
+	var live []string
+	moved := false
+	for _, c := range r.dialed {
+		if a, ok := c.State().RemoteAddr.(memnet.Addr); ok {
+			live = append(live, a.Node)
+			moved = moved || !slices.Contains(r.upstreams, a.Node)
+		}
+	}
+	if moved {
+		return live
+	}
+	return r.upstreams
 }
 
 // connect keeps a session with an upstream relay.

@@ -24,6 +24,7 @@ var (
 	seeds    = flag.Int("seeds", 5, "how many seeds to play with -full")
 	runs     = flag.Int("runs", 2, "how often TestTrace plays one combination of versions of a story")
 	swarm    = flag.Int("swarm", 20, "how many seeds TestSwarm plays")
+	shrinks  = flag.Bool("shrink", true, "shrink the stories of TestSwarm that fail")
 	first    = flag.Uint64("first", 1, "the first seed of TestSwarm")
 )
 
@@ -145,23 +146,4 @@ func firstDifference(a, b []byte) string {
 		}
 	}
 	return fmt.Sprintf("%d and %d lines", len(al), len(bl))
-}
-
-// TestSwarm plays stories that seeds make up.
-func TestSwarm(t *testing.T) {
-	for i := range *swarm {
-		seed := *first + uint64(i)
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			s, p := Swarm(seed, nil), NewPlayer(t)
-			c := &Config{Seed: seed, Dialects: strings.Split(s.Mixes()[0], "+")}
-			r := p.Play(s, c)
-			if r.Err == nil {
-				return
-			}
-			t.Errorf("%v\nagain: moqt sim --swarm --seed=%d", r.Err, seed)
-			small, r := p.Shrink(s, c, r)
-			t.Errorf("the smallest story that fails:\n%s\nline %d: %v", small, r.Line, r.Err)
-		})
-	}
 }

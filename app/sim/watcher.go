@@ -152,6 +152,9 @@ func (f *fetcher) read(ctx context.Context, s *moqt.Session) error {
 		return err
 	}
 	defer r.Close()
+	f.mu.Lock()
+	f.frames = 0 // it asks again in every session
+	f.mu.Unlock()
 	for {
 		found, err := r.Next(ctx)
 		if err != nil {

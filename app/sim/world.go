@@ -26,7 +26,7 @@ type Config struct {
 	// Link is every link that a story does not change: 5 ms.
 	Link memnet.Link
 	// Bound is how soon after the last fault every subscriber must receive
-	// again: 30 s.
+	// again: a minute, see recovery.
 	Bound time.Duration
 	// Log takes the lines of the story and what has changed with each.
 	Log io.Writer
@@ -49,7 +49,7 @@ func (c *Config) withDefaults() Config {
 		d.Link.Latency = 5 * time.Millisecond
 	}
 	if d.Bound == 0 {
-		d.Bound = 30 * time.Second
+		d.Bound = recovery
 	}
 	if d.Log == nil {
 		d.Log = io.Discard
@@ -317,6 +317,10 @@ func limits(streams int64) *quic.Config {
 const (
 	// idleTimeout is when a peer that is silent is taken for dead.
 	idleTimeout = 10 * time.Second
+	// recovery is how long it takes at most until everybody receives again:
+	// a dead session is noticed after 10 s, an attempt to dial that has just
+	// begun takes 10 s, and the next one may be 30 s + 25 % away.
+	recovery = time.Minute
 	// coalesce lets everything that one hand-over brings be there before any
 	// of it is sent on.
 	coalesce = time.Nanosecond

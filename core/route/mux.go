@@ -141,8 +141,9 @@ type Feed struct {
 	// Source is where its objects come from, the first one of several; nil where
 	// it waits for one.
 	Source Source
-	// Former says that the broadcast has ended: those who had subscribed keep
-	// the track until its source ends it, others get another one.
+	// Former says that the broadcast or the track has ended: those who had
+	// subscribed keep the track for as long as they read it, others get another
+	// one.
 	Former bool
 }
 
@@ -159,7 +160,7 @@ func (m *Mux) Feeds() []Feed {
 	})
 	feeds := make([]Feed, len(all))
 	for i, f := range all {
-		feeds[i].Track, feeds[i].Former = f.track, f.content.ended
+		feeds[i].Track, feeds[i].Former = f.track, f.content.ended || f.over()
 		if len(f.pubs) > 0 {
 			feeds[i].Source = f.pubs[0].source
 		}

@@ -15,8 +15,13 @@ import (
 // simulate runs moqt sim with the player of a test.
 func simulate(t *testing.T, args ...string) (code int, out, said string) {
 	t.Helper()
+	return simulateFrom(t, "", args...)
+}
+
+func simulateFrom(t *testing.T, in string, args ...string) (code int, out, said string) {
+	t.Helper()
 	var stdout, stderr syncBuffer
-	w := &world{in: strings.NewReader(""), out: &stdout, err: &stderr}
+	w := &world{in: strings.NewReader(in), out: &stdout, err: &stderr}
 	w.play = func(f func(*sim.Player) int) { f(sim.NewPlayer(t)) }
 	code = run(append([]string{"sim"}, args...), w)
 	return code, stdout.String(), stderr.String()
@@ -60,6 +65,31 @@ func TestSimSwarm(t *testing.T) {
 	code, out, said := simulate(t, "--swarm", "--seeds=2", "--dialect=lite-05", "--dialect=moqt-20")
 	assert.Equal(t, exitOK, code, said)
 	assert.Contains(t, out, "ok   seed=2")
+}
+
+// TestSimSwarmFails asks for the impossible: what is shown then is a story that
+// no line can be left out of, and the commands replay what they say.
+func TestSimSwarmFails(t *testing.T) {
+	impossible := []string{"--swarm", "--seed=2", "--bound=1ms", "--dialect=lite-05", "--dialect=moqt-20"}
+	code, out, said := simulate(t, impossible...)
+	require.Equal(t, exitError, code)
+	_, again, _ := strings.Cut(said, "again: moqt sim ")
+	again, _, _ = strings.Cut(again, "\n")
+	assert.Equal(t, "--swarm --seed=2 --bound=1ms --dialect=moq-lite-05 --dialect=moqt-20", again)
+	_, sameOut, same := simulate(t, strings.Fields(again)...)
+	assert.Equal(t, [2]string{out, said}, [2]string{sameOut, same})
+
+	_, small, _ := strings.Cut(out, "moqt sim ")
+	args, text, found := strings.Cut(small, " - <<'END'\n")
+	require.True(t, found, out)
+	text, _, _ = strings.Cut(text, "END\n")
+	assert.LessOrEqual(t, strings.Count(text, "\n"), 5, "dialects, relay, publish, subscribe, advance:\n%s", text)
+	code, out, why := simulateFrom(t, text, append(strings.Fields(args), "-")...)
+	assert.Equal(t, exitError, code)
+	assert.Contains(t, out, "FAIL -")
+	_, want, _ := strings.Cut(said, "shrinking the story ...\n")
+	line, want, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(want), "moqt: line "), ": ")
+	assert.Contains(t, why, "-:"+line+": "+want)
 }
 
 func TestSimUsage(t *testing.T) {
