@@ -3,6 +3,7 @@ module github.com/moqtgo/moqt
 go 1.26.0
 
 require (
+	github.com/Eyevinn/mp4ff v0.52.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/dunglas/httpsfv v1.1.1
 	// A pair: webtransport-go v0.13.0 compiles with quic-go v0.62.0 to v0.64.1,

@@ -2,7 +2,13 @@ package fmp4
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/Eyevinn/mp4ff/bits"
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 // A box is a length, a type of four characters and a body.
@@ -13,54 +19,58 @@ type box struct {
 	from  int // of the body
 }
 
-// children returns the boxes that b consists of.
-func children(b []byte) ([]box, error) {
-	var all []box
-	at := 0
-	for len(b) > 0 {
-		if len(b) < 8 {
-			return nil, fmt.Errorf("%d bytes where a box should begin", len(b))
+// boxes yields the boxes that b consists of, and the error that ends them.
+func boxes(b []byte) iter.Seq2[box, error] {
+	return func(yield func(box, error) bool) {
+		for at := 0; at < len(b); {
+			next, size, err := first(b[at:])
+			next.start, next.from = at, at+next.from
+			if !yield(next, err) || err != nil {
+				return
+			}
+			at += size
 		}
-		size, head := uint64(binary.BigEndian.Uint32(b)), uint64(8)
-		kind := string(b[4:8])
-		switch {
-		case size == 1 && len(b) >= 16:
-			size, head = binary.BigEndian.Uint64(b[8:]), 16
-		case size == 0:
-			size = uint64(len(b))
-		}
-		if size < head || size > uint64(len(b)) {
-			return nil, fmt.Errorf("box %s says it has %d bytes, and %d are there", printable(kind), size, len(b))
-		}
-		all = append(all, box{kind, b[head:size], at, at + int(head)})
-		b, at = b[size:], at+int(size)
 	}
-	return all, nil
 }
 
-// child returns the body of the first box of a kind.
-func child(b []byte, kind string) ([]byte, error) {
-	all, err := children(b)
-	if err != nil {
-		return nil, err
+// first returns the box with which b begins, and its size with the head.
+func first(b []byte) (box, int, error) {
+	if len(b) < 8 {
+		return box{}, 0, fmt.Errorf("%d bytes where a box should begin", len(b))
 	}
-	for _, c := range all {
-		if c.kind == kind {
-			return c.body, nil
-		}
+	size, head := uint64(binary.BigEndian.Uint32(b)), uint64(8)
+	kind := string(b[4:8])
+	switch {
+	case size == 1 && len(b) >= 16:
+		size, head = binary.BigEndian.Uint64(b[8:]), 16
+	case size == 0:
+		size = uint64(len(b))
 	}
-	return nil, fmt.Errorf("there is no box %s", kind)
+	if size < head || size > uint64(len(b)) {
+		return box{}, 0, fmt.Errorf("box %s says it has %d bytes, and %d are there", printable(kind), size, len(b))
+	}
+	return box{kind: kind, body: b[head:size], from: int(head)}, int(size), nil
 }
 
-// path follows kinds into the first box of each.
-func path(b []byte, kinds ...string) ([]byte, error) {
-	for _, kind := range kinds {
-		var err error
-		if b, err = child(b, kind); err != nil {
-			return nil, err
+// find follows a path into the first box of each kind.
+func find(b []byte, path ...string) (found box, err error) {
+	for _, kind := range path {
+		found = box{}
+		for c, err := range boxes(b) {
+			if err != nil {
+				return box{}, err
+			}
+			if c.kind == kind {
+				found = c
+				break
+			}
 		}
+		if found.kind == "" {
+			return box{}, fmt.Errorf("there is no box %s", kind)
+		}
+		b = found.body
 	}
-	return b, nil
+	return found, nil
 }
 
 // printable returns a box type for messages: it is what somebody sent.
@@ -73,70 +83,58 @@ func printable(kind string) string {
 	return kind
 }
 
-// A cursor reads a body from its start. It keeps the first error, after which
-// everything reads as zero.
-type cursor struct {
-	b   []byte
-	err error
+// decode has the library read a box of a kind that has no boxes in it.
+func decode[B mp4.Box](b box) (decoded B, err error) {
+	// Its readers check lengths, each in its own way, and one may have forgotten
+	// one. What a stranger sends may end his stream, and nothing else.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("box %s cannot be read: %v", b.kind, p)
+		}
+	}()
+	r := bits.NewFixedSliceReader(b.body)
+	x, err := mp4.DecodeBoxBodySR(0, mp4.BoxHeader{Name: b.kind, Size: 8 + uint64(len(b.body)), Hdrlen: 8}, r)
+	if err == nil {
+		err = r.AccError()
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner // without the kind and a place that is always 0
+	}
+	switch {
+	case errors.Is(err, bits.ErrSliceRead):
+		return decoded, fmt.Errorf("box %s ends too early", b.kind)
+	case err != nil:
+		return decoded, fmt.Errorf("box %s: %w", b.kind, err)
+	}
+	return x.(B), nil
 }
 
-// take returns the next n bytes, or nil.
-func (c *cursor) take(n int) []byte {
-	if c.err == nil && (n < 0 || n > len(c.b)) {
-		c.err = fmt.Errorf("a box ends %d bytes too early", n-len(c.b))
+// decodeIn has the library read the box at the end of a path.
+func decodeIn[B mp4.Box](b []byte, path ...string) (decoded B, err error) {
+	found, err := find(b, path...)
+	if err != nil {
+		return decoded, err
 	}
-	if c.err != nil {
-		return nil
-	}
-	p := c.b[:n]
-	c.b = c.b[n:]
-	return p
+	return decode[B](found)
 }
 
-func (c *cursor) skip(n int) { c.take(n) }
-
-// number returns the next n bytes as an integer.
-func (c *cursor) number(n int) (x uint64) {
-	for _, b := range c.take(n) {
-		x = x<<8 | uint64(b)
-	}
-	return x
+// raw returns a box that the library writes as it is.
+func raw(kind string, body []byte) mp4.Box {
+	return mp4.CreateUnknownBox(kind, 8+uint64(len(body)), slices.Clone(body))
 }
 
-func (c *cursor) u8() uint8   { return uint8(c.number(1)) }
-func (c *cursor) u16() uint16 { return uint16(c.number(2)) }
-func (c *cursor) u32() uint32 { return uint32(c.number(4)) }
-func (c *cursor) u64() uint64 { return c.number(8) }
-
-// full reads the version and flags of a full box.
-func (c *cursor) full() (version uint8, flags uint32) {
-	x := c.u32()
-	return uint8(x >> 24), x & 0xffffff
-}
-
-// appendBox appends a box whose body is the parts, one after the other.
-func appendBox(b []byte, kind string, parts ...[]byte) []byte {
-	size := 8
-	for _, p := range parts {
-		size += len(p)
+// encode has the library append boxes.
+func encode(b []byte, all ...mp4.Box) ([]byte, error) {
+	size := 0
+	for _, x := range all {
+		size += int(x.Size())
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(size))
-	b = append(b, kind...)
-	for _, p := range parts {
-		b = append(b, p...)
-	}
-	return b
-}
-
-func newBox(kind string, parts ...[]byte) []byte { return appendBox(nil, kind, parts...) }
-
-// ints returns numbers as fields of the given width in bytes each.
-func ints(width int, numbers ...uint64) []byte {
-	b := make([]byte, 0, width*len(numbers))
-	for _, x := range numbers {
-		for i := width - 1; i >= 0; i-- {
-			b = append(b, byte(x>>(8*i)))
+	b = slices.Grow(b, size)
+	w := bits.NewFixedSliceWriterFromSlice(b[len(b) : len(b)+size])
+	for _, x := range all {
+		if err := x.EncodeSW(w); err != nil {
+			return nil, err
 		}
 	}
-	return b
+	return b[:len(b)+size], nil
 }

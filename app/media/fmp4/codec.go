@@ -1,11 +1,16 @@
 package fmp4
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strings"
+
+	"github.com/Eyevinn/mp4ff/aac"
+	"github.com/Eyevinn/mp4ff/av1"
+	"github.com/Eyevinn/mp4ff/bits"
+	"github.com/Eyevinn/mp4ff/hevc"
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 // The codecs that have a name here, by the type of their sample entry; config
@@ -29,7 +34,9 @@ var codecs = map[string]struct {
 
 var errShortConfig = errors.New("the configuration of its decoder is missing or too short")
 
-// nameAVC is of ISO/IEC 14496-15 and RFC 6381: profile, constraints, level.
+// nameAVC is of ISO/IEC 14496-15 and RFC 6381: profile, constraints, level. The
+// library reads the record only where lengths have four bytes, and its names
+// are in upper case.
 func nameAVC(entry string, config []byte) (string, error) {
 	if len(config) < 7 {
 		return "", errShortConfig
@@ -42,236 +49,170 @@ func nameHEVC(entry string, config []byte) (string, error) {
 	if len(config) < 23 {
 		return "", errShortConfig
 	}
-	space := []string{"", "A", "B", "C"}[config[1]>>6]
-	tier := "L"
-	if config[1]&0x20 != 0 {
-		tier = "H"
+	// The head has all that is in a name. The library reads on only where
+	// lengths have four bytes, and as many parameter sets as are announced.
+	head := append(bytes.Clone(config[:21]), config[21]|3, 0)
+	record, err := decode[*mp4.HvcCBox](box{kind: "hvcC", body: head})
+	if err != nil {
+		return "", err
 	}
-	name := fmt.Sprintf("%s.%s%d.%X.%s%d", entry, space, config[1]&0x1f,
-		bits.Reverse32(binary.BigEndian.Uint32(config[2:])), tier, config[12])
-	constraints := config[6:12]
-	for len(constraints) > 0 && constraints[len(constraints)-1] == 0 {
-		constraints = constraints[:len(constraints)-1]
-	}
-	for _, c := range constraints {
-		name += fmt.Sprintf(".%X", c)
-	}
-	return name, nil
+	return hevc.CodecString(entry, &hevc.SPS{ProfileTierLevel: hevc.ProfileTierLevel{
+		GeneralProfileSpace:              record.GeneralProfileSpace,
+		GeneralTierFlag:                  record.GeneralTierFlag,
+		GeneralProfileIDC:                record.GeneralProfileIDC,
+		GeneralProfileCompatibilityFlags: record.GeneralProfileCompatibilityFlags,
+		GeneralConstraintIndicatorFlags:  record.GeneralConstraintIndicatorFlags,
+		GeneralLevelIDC:                  record.GeneralLevelIDC,
+	}}), nil
 }
 
-// nameVP9 is of the VP codec ISO media file format binding: vpcC is a full box.
+// nameVP9 is of the VP codec ISO media file format binding.
 func nameVP9(_ string, config []byte) (string, error) {
-	if len(config) < 7 {
-		return "", errShortConfig
+	record, err := decode[*mp4.VppCBox](box{kind: "vpcC", body: config})
+	if err != nil {
+		return "", err
 	}
-	return fmt.Sprintf("vp09.%02d.%02d.%02d", config[4], config[5], config[6]>>4), nil
+	return fmt.Sprintf("vp09.%02d.%02d.%02d", record.Profile, record.Level, record.BitDepth), nil
 }
 
 // nameAV1 is of the AV1 codec ISO media file format binding.
 func nameAV1(_ string, config []byte) (string, error) {
-	if len(config) < 4 {
-		return "", errShortConfig
+	record, err := decode[*mp4.Av1CBox](box{kind: "av1C", body: config})
+	if err != nil {
+		return "", err
 	}
 	tier, depth := "M", 8
-	if config[2]&0x80 != 0 {
+	if record.SeqTier0 == 1 {
 		tier = "H"
 	}
-	switch {
-	case config[2]&0x60 == 0x60:
-		depth = 12
-	case config[2]&0x40 != 0:
-		depth = 10
+	if record.HighBitdepth == 1 {
+		depth = 10 + 2*int(record.TwelveBit)
 	}
-	return fmt.Sprintf("av01.%d.%02d%s.%02d", config[1]>>5, config[1]&0x1f, tier, depth), nil
+	return fmt.Sprintf("av01.%d.%02d%s.%02d", record.SeqProfile, record.SeqLevelIdx0, tier, depth), nil
 }
+
+const objectAAC = 0x40 // objectTypeIndication of ISO/IEC 14496-3
 
 // nameAAC takes the AudioSpecificConfig.
 func nameAAC(_ string, config []byte) (string, error) {
 	if len(config) < 2 {
 		return "", errShortConfig
 	}
-	object := uint16(config[0] >> 3)
-	if object == 31 {
-		object = 32 + binary.BigEndian.Uint16(config)>>5&0x3f
-	}
+	object, _, _ := readAAC(config)
 	return fmt.Sprintf("mp4a.40.%d", object), nil
 }
 
-// sampleRates are those that an AudioSpecificConfig has numbers for.
-var sampleRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
-
-// aacShape returns what an AudioSpecificConfig (ISO/IEC 14496-3) says of the
-// sample rate and the channels; 0 where it does not. A sample entry may say
-// something else, which does not count.
-func aacShape(config []byte) (rate, channels int) {
-	x := uint64(0)
-	for i := range 8 {
-		x <<= 8
-		if i < len(config) {
-			x |= uint64(config[i])
-		}
+// readAAC returns what an AudioSpecificConfig (ISO/IEC 14496-3) says of the type
+// of object, the sample rate and the channels; 0 where it does not. The library
+// reads those of AAC-LC and HE-AAC only.
+func readAAC(config []byte) (object, rate, channels int) {
+	r := bits.NewReader(bytes.NewReader(config))
+	if object = int(r.Read(5)); object == 31 {
+		object = 32 + int(r.Read(6))
 	}
-	take := func(n int) int {
-		v := x >> (64 - n)
-		x <<= n
-		return int(v)
+	if i := r.Read(4); i == 15 {
+		rate = int(r.Read(24))
+	} else {
+		rate = aac.FrequencyTable[byte(i)]
 	}
-	if take(5) == 31 {
-		take(6)
-	}
-	switch i := take(4); {
-	case i == 15:
-		rate = take(24)
-	case i < len(sampleRates):
-		rate = sampleRates[i]
-	}
-	if channels = take(4); channels == 7 {
+	if channels = int(r.Read(4)); channels == 7 {
 		channels = 8
 	}
-	return rate, channels
-}
-
-// Descriptors of ISO/IEC 14496-1 that an esds consists of.
-const (
-	tagES       = 3
-	tagDecoder  = 4
-	tagSpecific = 5
-	tagSL       = 6
-
-	objectAAC   = 0x40 // objectTypeIndication of ISO/IEC 14496-3
-	streamAudio = 5
-)
-
-// readESDS returns the AudioSpecificConfig in the body of an esds, and the
-// bitrate if it is there.
-func readESDS(b []byte) (config []byte, bitrate int, err error) {
-	c := cursor{b: b}
-	c.full()
-	es := descriptor(&c, tagES)
-	es.skip(2)
-	flags := es.u8()
-	if flags&0x80 != 0 {
-		es.skip(2)
+	if r.AccError() != nil {
+		return object, 0, 0
 	}
-	if flags&0x40 != 0 {
-		es.skip(int(es.u8()))
-	}
-	if flags&0x20 != 0 {
-		es.skip(2)
-	}
-	decoder := descriptor(es, tagDecoder)
-	object := decoder.u8()
-	decoder.skip(8)
-	bitrate = int(decoder.u32())
-	if decoder.err == nil && object != objectAAC {
-		return nil, 0, fmt.Errorf("its object type 0x%x has no name here", object)
-	}
-	specific := descriptor(decoder, tagSpecific)
-	if specific.err != nil {
-		return nil, 0, fmt.Errorf("esds: %w", specific.err)
-	}
-	return specific.b, bitrate, nil
-}
-
-// descriptor returns the body of the descriptor that comes next in c.
-func descriptor(c *cursor, tag uint8) *cursor {
-	if got := c.u8(); c.err == nil && got != tag {
-		c.err = fmt.Errorf("descriptor %d where %d should be", got, tag)
-	}
-	size := 0
-	for range 4 {
-		x := c.u8()
-		size = size<<7 | int(x&0x7f)
-		if x&0x80 == 0 {
-			break
-		}
-	}
-	return &cursor{b: c.take(size), err: c.err}
-}
-
-// esds returns the body of an esds.
-func esds(t *Track) []byte {
-	wrap := func(tag byte, parts ...[]byte) []byte {
-		var body []byte
-		for _, p := range parts {
-			body = append(body, p...)
-		}
-		n := len(body)
-		return append([]byte{tag, 0x80 | byte(n>>21), 0x80 | byte(n>>14), 0x80 | byte(n>>7), byte(n & 0x7f)}, body...)
-	}
-	rate := uint64(t.Bitrate)
-	decoder := wrap(tagDecoder, []byte{objectAAC, streamAudio<<2 | 1}, ints(3, 0), ints(4, rate, rate), wrap(tagSpecific, t.Config))
-	return append(ints(4, 0), wrap(tagES, ints(2, uint64(t.ID)), []byte{0}, decoder, wrap(tagSL, []byte{2}))...)
+	return object, rate, channels
 }
 
 // entryOf returns the type of the sample entry for the codec of t, and the
 // configuration box in it: what t.Config does not say is made from the name.
-func entryOf(t *Track) (entry string, config []byte, err error) {
+func entryOf(t *Track) (entry string, config mp4.Box, err error) {
 	base, _, _ := strings.Cut(t.Codec, ".")
 	entry = map[string]string{"vp8": "vp08", "opus": "Opus"}[base]
 	if entry == "" {
 		entry = base
 	}
 	c, known := codecs[entry]
-	if !known || c.kind != t.Kind {
-		return "", nil, fmt.Errorf("there is no sample entry for %s %q", t.Kind, t.Codec)
-	}
-	body := t.Config
 	switch {
+	case !known || c.kind != t.Kind:
+		return "", nil, fmt.Errorf("there is no sample entry for %s %q", t.Kind, t.Codec)
+	case t.Config == nil && entry == "Opus":
+		config, err = opusConfig(t)
+	case t.Config == nil && (entry == "vp08" || entry == "vp09"):
+		config, err = vpConfig(t.Codec)
+	case t.Config == nil && entry == "av01":
+		config, err = av1Config(t.Codec)
 	case entry == "mp4a":
-		if len(body) < 2 {
-			return "", nil, fmt.Errorf("%s: %w", t.Codec, errShortConfig)
-		}
-		body = esds(t)
-	case body == nil && entry == "Opus":
-		// Version, channels, pre-skip, input rate, gain, mapping family 0.
-		body = append(append([]byte{0, byte(t.Channels)}, ints(2, 0)...), append(ints(4, uint64(t.SampleRate)), 0, 0, 0)...)
-		if t.Channels < 1 || t.Channels > 2 {
-			return "", nil, fmt.Errorf("opus with %d channels needs a configuration", t.Channels)
-		}
-	case body == nil && (entry == "vp08" || entry == "vp09"):
-		profile, level, depth := 0, 10, 8
-		if _, err := fmt.Sscanf(t.Codec, "vp09.%d.%d.%d", &profile, &level, &depth); err != nil && entry == "vp09" {
-			return "", nil, fmt.Errorf("%q has no profile, level and depth", t.Codec)
-		}
-		// 4:2:0, limited range, colours unspecified.
-		body = append([]byte{1, 0, 0, 0, byte(profile), byte(level), byte(depth)<<4 | 1<<1, 2, 2, 2}, 0, 0)
-	case body == nil && entry == "av01":
-		if body, err = av1Config(t.Codec); err != nil {
-			return "", nil, err
-		}
+		config, err = esds(t)
+	default:
+		config = raw(c.config, t.Config)
+		_, err = c.name(entry, t.Config)
 	}
-	if _, err := c.name(entry, configOf(entry, t.Config, body)); err != nil {
+	if err != nil {
 		return "", nil, fmt.Errorf("%s: %w", t.Codec, err)
 	}
-	return entry, newBox(c.config, body), nil
+	return entry, config, nil
 }
 
-// configOf returns what the name of a codec is made of.
-func configOf(entry string, config, body []byte) []byte {
-	if entry == "mp4a" {
-		return config
+// esds returns the esds of AAC.
+func esds(t *Track) (mp4.Box, error) {
+	// The library gives the length of a new descriptor one byte of seven bits,
+	// and the outer ones have 23 bytes more.
+	const most = 1<<7 - 1 - 23
+	switch {
+	case len(t.Config) < 2:
+		return nil, errShortConfig
+	case len(t.Config) > most:
+		return nil, fmt.Errorf("the configuration of its decoder has %d bytes, and %d are the limit", len(t.Config), most)
 	}
-	return body
+	b := mp4.CreateEsdsBox(t.Config)
+	b.EsID = uint16(t.ID)
+	b.DecConfigDescriptor.MaxBitrate, b.DecConfigDescriptor.AvgBitrate = uint32(t.Bitrate), uint32(t.Bitrate)
+	return b, nil
 }
 
-// av1Config returns the av1C of a codec name, without sequence header: that is
-// in front of every key frame.
-func av1Config(codec string) ([]byte, error) {
-	var profile, level, depth int
+// opusConfig returns the dOps of one or two channels, which need no mapping.
+func opusConfig(t *Track) (mp4.Box, error) {
+	if t.Channels < 1 || t.Channels > 2 {
+		return nil, fmt.Errorf("%d channels need a configuration", t.Channels)
+	}
+	return &mp4.DopsBox{OutputChannelCount: byte(t.Channels), InputSampleRate: uint32(t.SampleRate)}, nil
+}
+
+// vpConfig returns the vpcC of a codec name: 4:2:0, limited range, colours
+// unspecified.
+func vpConfig(codec string) (mp4.Box, error) {
+	b := &mp4.VppCBox{
+		Version: 1, Level: 10, BitDepth: 8, ChromaSubsampling: 1,
+		ColourPrimaries: 2, TransferCharacteristics: 2, MatrixCoefficients: 2,
+	}
+	if !strings.HasPrefix(codec, "vp09") {
+		return b, nil
+	}
+	if _, err := fmt.Sscanf(codec, "vp09.%d.%d.%d", &b.Profile, &b.Level, &b.BitDepth); err != nil {
+		return nil, errors.New("its name has no profile, level and depth")
+	}
+	return b, nil
+}
+
+// av1Config returns the av1C of a codec name, 4:2:0 and without sequence header:
+// that is in front of every key frame.
+func av1Config(codec string) (mp4.Box, error) {
+	r := av1.CodecConfRec{Version: 1, ChromaSubsamplingX: 1, ChromaSubsamplingY: 1}
+	var depth int
 	var tier rune
-	if _, err := fmt.Sscanf(codec, "av01.%d.%2d%c.%d", &profile, &level, &tier, &depth); err != nil {
-		return nil, fmt.Errorf("%q has no profile, level and depth", codec)
+	if _, err := fmt.Sscanf(codec, "av01.%d.%2d%c.%d", &r.SeqProfile, &r.SeqLevelIdx0, &tier, &depth); err != nil {
+		return nil, errors.New("its name has no profile, level and depth")
 	}
-	flags := byte(0x0c) // 4:2:0
+	r.SeqProfile, r.SeqLevelIdx0 = r.SeqProfile&7, r.SeqLevelIdx0&31 // of their widths in bits
 	if tier == 'H' {
-		flags |= 0x80
+		r.SeqTier0 = 1
 	}
 	if depth > 8 {
-		flags |= 0x40
+		r.HighBitdepth = 1
 	}
 	if depth > 10 {
-		flags |= 0x20
+		r.TwelveBit = 1
 	}
-	return []byte{0x81, byte(profile)<<5 | byte(level)&0x1f, flags, 0}, nil
+	return &mp4.Av1CBox{CodecConfRec: r}, nil
 }

@@ -1,9 +1,13 @@
 package fmp4
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 // maxSamples bounds the samples of one fragment.
@@ -24,26 +28,24 @@ type TrackFragment struct {
 type layout struct {
 	tracks []TrackFragment
 	at     [][]uint64 // of each sample of each track, in bytes of the file
+	count  int        // of the samples that have been announced
 }
 
 // parseMoof reads a moof that begins at the given place of the file. next are
 // the decode times at which tracks go on whose fragments do not say.
 func parseMoof(b []byte, at uint64, init *Init, next map[uint32]int64) (*layout, error) {
-	all, err := children(b)
-	if err != nil {
-		return nil, err
-	}
 	l := &layout{}
-	total := 0
 	end := at // of the data of the track fragment before
-	for _, b := range all {
-		if b.kind != "traf" {
+	for b, err := range boxes(b) {
+		switch {
+		case err != nil:
+			return nil, err
+		case b.kind != "traf":
 			continue
-		}
-		if len(l.tracks) == maxTracks {
+		case len(l.tracks) == maxTracks:
 			return nil, fmt.Errorf("more than %d track fragments", maxTracks)
 		}
-		if end, err = l.parseTraf(b.body, at, end, init, next, &total); err != nil {
+		if end, err = l.parseTraf(b.body, at, end, init, next); err != nil {
 			return nil, fmt.Errorf("traf: %w", err)
 		}
 	}
@@ -51,95 +53,57 @@ func parseMoof(b []byte, at uint64, init *Init, next map[uint32]int64) (*layout,
 }
 
 // parseTraf appends what a traf says, and returns where its data end.
-func (l *layout) parseTraf(b []byte, moof, after uint64, init *Init, next map[uint32]int64, total *int) (end uint64, err error) {
-	all, err := children(b)
-	if err != nil {
-		return 0, err
-	}
+func (l *layout) parseTraf(b []byte, moof, after uint64, init *Init, next map[uint32]int64) (end uint64, err error) {
+	var head *mp4.TfhdBox
 	var track *Track
-	var def defaults
 	var dts int64
 	var samples []Sample
 	var places []uint64
 	base, place := after, uint64(0)
-	for _, b := range all {
-		c := cursor{b: b.body}
-		version, flags := c.full()
+	for b, err := range boxes(b) {
 		switch {
+		case err != nil:
+			return 0, err
 		case b.kind == "tfhd":
-			id := c.u32()
-			if track = init.Track(id); track != nil {
-				def = track.defaults
+			if head, err = decode[*mp4.TfhdBox](b); err != nil {
+				return 0, err
 			}
-			if flags&baseIsMoof != 0 || len(l.tracks) == 0 {
+			track = init.Track(head.TrackID)
+			if head.DefaultBaseIfMoof() || len(l.tracks) == 0 {
 				base = moof
 			}
-			if flags&1 != 0 {
-				base = c.u64()
+			if head.HasBaseDataOffset() {
+				base = head.BaseDataOffset
 			}
-			if flags&2 != 0 {
-				c.skip(4)
-			}
-			for _, f := range []struct {
-				flag uint32
-				into *uint32
-			}{{8, &def.duration}, {0x10, &def.size}, {0x20, &def.flags}} {
-				if flags&f.flag != 0 {
-					*f.into = c.u32()
-				}
-			}
-			dts, place = next[id], base
+			dts, place = next[head.TrackID], base
 		case b.kind == "tfdt":
-			time := c.number(4 << min(version, 1))
-			if time > math.MaxInt64>>1 {
-				return 0, fmt.Errorf("a decode time of %d", time)
+			time, err := decode[*mp4.TfdtBox](b)
+			if err != nil {
+				return 0, err
 			}
-			dts = int64(time)
-		case b.kind == "trun" && track == nil:
-			// Of a track that is not played.
-		case b.kind == "trun":
-			count := c.u32()
-			if *total += int(min(count, maxSamples+1)); *total > maxSamples {
-				return 0, fmt.Errorf("more than %d samples", maxSamples)
+			if time.BaseMediaDecodeTime() > math.MaxInt64>>1 {
+				return 0, fmt.Errorf("a decode time of %d", time.BaseMediaDecodeTime())
 			}
-			if flags&1 != 0 {
-				place = base + uint64(int64(int32(c.u32())))
+			dts = int64(time.BaseMediaDecodeTime())
+		case b.kind == "trun" && track != nil: // else of one that is not played
+			run, err := l.parseTrun(b)
+			if err != nil {
+				return 0, err
 			}
-			first, hasFirst := uint32(0), flags&4 != 0
-			if hasFirst {
-				first = c.u32()
+			run.AddSampleDefaultValues(head, track.defaults)
+			if run.HasDataOffset() {
+				place = base + uint64(int64(run.DataOffset))
 			}
-			for i := range count {
-				s := Sample{DTS: dts, Duration: def.duration}
-				size, how := def.size, def.flags
-				for _, f := range []struct {
-					flag uint32
-					into *uint32
-				}{{0x100, &s.Duration}, {0x200, &size}, {0x400, &how}} {
-					if flags&f.flag != 0 {
-						*f.into = c.u32()
-					}
-				}
-				if flags&0x800 != 0 {
-					s.Offset = int32(c.u32()) // version 0 is unsigned, and nobody means 2^31
-				}
-				if i == 0 && hasFirst {
-					how = first
-				}
-				if c.err != nil {
-					return 0, fmt.Errorf("trun: %w", c.err)
-				}
-				s.Key = how&0x10000 == 0 || track.Kind == Audio
-				samples, places = append(samples, s), append(places, place, uint64(size))
-				if place+uint64(size) < place || dts > math.MaxInt64>>1 {
+			for _, x := range run.Samples {
+				if place+uint64(x.Size) < place || dts > math.MaxInt64>>1 {
 					return 0, errors.New("trun: sizes or times overflow")
 				}
-				place += uint64(size)
-				dts += int64(s.Duration)
+				key := x.Flags&mp4.NonSyncSampleFlags == 0 || track.Kind == Audio
+				samples = append(samples, Sample{DTS: dts, Duration: x.Dur, Offset: x.CompositionTimeOffset, Key: key})
+				places = append(places, place, uint64(x.Size))
+				place += uint64(x.Size)
+				dts += int64(x.Dur)
 			}
-		}
-		if c.err != nil {
-			return 0, fmt.Errorf("%s: %w", printable(b.kind), c.err)
 		}
 	}
 	if track != nil {
@@ -148,6 +112,31 @@ func (l *layout) parseTraf(b []byte, moof, after uint64, init *Init, next map[ui
 		l.at = append(l.at, places)
 	}
 	return place, nil
+}
+
+// parseTrun reads a run of samples.
+func (l *layout) parseTrun(b box) (*mp4.TrunBox, error) {
+	const perSample = mp4.TrunSampleDurationPresentFlag | mp4.TrunSampleSizePresentFlag |
+		mp4.TrunSampleFlagsPresentFlag | mp4.TrunSampleCompositionTimeOffsetPresentFlag
+	if len(b.body) < 8 {
+		return nil, errors.New("box trun ends too early")
+	}
+	flags, count := binary.BigEndian.Uint32(b.body), binary.BigEndian.Uint32(b.body[4:])
+	if l.count += int(min(count, maxSamples+1)); l.count > maxSamples {
+		return nil, fmt.Errorf("more than %d samples", maxSamples)
+	}
+	if count == 0 || flags&perSample != 0 {
+		return decode[*mp4.TrunBox](b)
+	}
+	// Samples that are all alike take no bytes. The library has its doubts when
+	// they are many, so it is told of the first one.
+	b.body = slices.Clone(b.body)
+	binary.BigEndian.PutUint32(b.body[4:], 1)
+	run, err := decode[*mp4.TrunBox](b)
+	if err == nil {
+		run.Samples = append(run.Samples, make([]mp4.Sample, count-1)...)
+	}
+	return run, err
 }
 
 // fill gives the samples their data out of an mdat whose body begins at the
@@ -178,15 +167,13 @@ func (l *layout) samples() (n int) {
 // ParseSamples returns the samples in a frame of a broadcast: one or more pairs
 // of moof and mdat with samples of the one track of init.
 func ParseSamples(b []byte, init *Init) ([]Sample, error) {
-	all, err := children(b)
-	if err != nil {
-		return nil, fmt.Errorf("fmp4: %w", err)
-	}
 	var samples []Sample
 	var pending *layout
 	next := map[uint32]int64{}
-	for _, c := range all {
+	for c, err := range boxes(b) {
 		switch {
+		case err != nil:
+			return nil, fmt.Errorf("fmp4: %w", err)
 		case c.kind == "moof":
 			if pending, err = parseMoof(c.body, uint64(c.start), init, next); err != nil {
 				return nil, fmt.Errorf("fmp4: moof: %w", err)

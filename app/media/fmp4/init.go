@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 // maxTracks bounds the tracks of one file.
@@ -32,22 +35,26 @@ var errNotFragmented = errors.New("this MP4 is not fragmented: it was made witho
 
 // ParseInit reads an init segment: ftyp, if it is there, and moov.
 func ParseInit(b []byte) (*Init, error) {
-	moov, err := child(b, "moov")
+	moov, err := find(b, "moov")
 	if err != nil {
 		return nil, fmt.Errorf("fmp4: init segment: %w", err)
 	}
-	return parseMoov(moov)
+	return parseMoov(moov.body)
 }
 
 func parseMoov(moov []byte) (*Init, error) {
-	all, err := children(moov)
-	if err != nil {
-		return nil, fmt.Errorf("fmp4: moov: %w", err)
-	}
-	defaults := map[uint32]defaults{}
+	defaults := map[uint32]*mp4.TrexBox{}
 	fragmented := false
-	for _, b := range all {
-		if b.kind == "mvex" {
+	var traks [][]byte
+	for b, err := range boxes(moov) {
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("fmp4: moov: %w", err)
+		case b.kind == "trak" && len(traks) == maxTracks:
+			return nil, fmt.Errorf("fmp4: moov: more than %d tracks", maxTracks)
+		case b.kind == "trak":
+			traks = append(traks, b.body)
+		case b.kind == "mvex":
 			fragmented = true
 			if err := parseMvex(b.body, defaults); err != nil {
 				return nil, fmt.Errorf("fmp4: mvex: %w", err)
@@ -58,17 +65,11 @@ func parseMoov(moov []byte) (*Init, error) {
 		return nil, fmt.Errorf("fmp4: %w", errNotFragmented)
 	}
 	init := &Init{}
-	for _, b := range all {
-		if b.kind != "trak" {
-			continue
-		}
-		if len(init.Tracks)+len(init.Skipped) == maxTracks {
-			return nil, fmt.Errorf("fmp4: moov: more than %d tracks", maxTracks)
-		}
-		t, why, err := parseTrak(b.body)
+	for i, b := range traks {
+		t, why, err := parseTrak(b)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("fmp4: track %d: %w", len(init.Tracks)+len(init.Skipped)+1, err)
+			return nil, fmt.Errorf("fmp4: track %d: %w", i+1, err)
 		case why != "":
 			init.Skipped = append(init.Skipped, why)
 		case init.Track(t.ID) != nil:
@@ -81,193 +82,175 @@ func parseMoov(moov []byte) (*Init, error) {
 	return init, nil
 }
 
-func parseMvex(b []byte, into map[uint32]defaults) error {
-	all, err := children(b)
-	if err != nil {
-		return err
-	}
-	for _, b := range all {
+func parseMvex(b []byte, into map[uint32]*mp4.TrexBox) error {
+	for b, err := range boxes(b) {
+		if err != nil {
+			return err
+		}
 		if b.kind != "trex" {
 			continue
 		}
-		c := cursor{b: b.body}
-		c.full()
-		id := c.u32()
-		c.skip(4)
-		into[id] = defaults{c.u32(), c.u32(), c.u32()}
-		if c.err != nil {
-			return c.err
+		trex, err := decode[*mp4.TrexBox](b)
+		if err != nil {
+			return err
 		}
+		into[trex.TrackID] = trex
 	}
 	return nil
 }
 
 // parseTrak returns a track, or why it is left out.
 func parseTrak(b []byte) (t *Track, skipped string, err error) {
-	t = &Track{}
-	if t.ID, err = parseTkhd(b); err != nil {
-		return nil, "", err
-	}
-	mdia, err := child(b, "mdia")
+	tkhd, err := decodeIn[*mp4.TkhdBox](b, "tkhd")
 	if err != nil {
 		return nil, "", err
 	}
-	if err := t.parseMdhd(mdia); err != nil {
-		return nil, "", err
-	}
-	handler, err := child(mdia, "hdlr")
+	mdhd, err := decodeIn[*mp4.MdhdBox](b, "mdia", "mdhd")
 	if err != nil {
 		return nil, "", err
 	}
-	c := cursor{b: handler}
-	c.skip(8)
-	kind := string(c.take(4))
-	stsd, err := path(mdia, "minf", "stbl", "stsd")
+	hdlr, err := decodeIn[*mp4.HdlrBox](b, "mdia", "hdlr")
 	if err != nil {
 		return nil, "", err
 	}
-	if c.err != nil || len(stsd) < 8 {
-		return nil, "", errors.New("hdlr or stsd is too short")
-	}
-	entries, err := children(stsd[8:])
+	stsd, err := find(b, "mdia", "minf", "stbl", "stsd")
 	if err != nil {
 		return nil, "", err
 	}
-	if len(entries) == 0 {
+	if len(stsd.body) <= 8 {
 		return nil, "", errors.New("stsd is empty")
 	}
-	entry := entries[0]
-	known, ok := codecs[entry.kind]
+	entry, _, err := first(stsd.body[8:]) // after the version and a count
+	if err != nil {
+		return nil, "", err
+	}
+	codec, known := codecs[entry.kind]
+	kind := map[string]Kind{"vide": Video, "soun": Audio}[hdlr.HandlerType]
 	switch {
-	case kind != "vide" && kind != "soun":
-		return nil, fmt.Sprintf("track %d is neither video nor audio but %s", t.ID, printable(kind)), nil
-	case !ok || (known.kind == Video) != (kind == "vide"):
-		return nil, fmt.Sprintf("track %d: %s %s has no name in the catalog", t.ID, map[string]string{"vide": "video", "soun": "audio"}[kind], printable(entry.kind)), nil
-	case t.Timescale == 0:
+	case kind == 0:
+		return nil, fmt.Sprintf("track %d is neither video nor audio but %s", tkhd.TrackID, printable(hdlr.HandlerType)), nil
+	case !known || codec.kind != kind:
+		return nil, fmt.Sprintf("track %d: %s %s has no name in the catalog", tkhd.TrackID, kind, printable(entry.kind)), nil
+	case mdhd.Timescale == 0:
 		return nil, "", errors.New("its timescale is 0")
 	}
-	t.Kind = known.kind
-	if err := t.parseEntry(entry.kind, entry.body); err != nil {
+	t = &Track{ID: tkhd.TrackID, Kind: kind, Timescale: mdhd.Timescale, Language: languageOf(mdhd)}
+	if err := t.parseEntry(entry); err != nil {
 		return nil, fmt.Sprintf("track %d: %s %s: %v", t.ID, t.Kind, entry.kind, err), nil
 	}
-	t.entry = newBox(entry.kind, entry.body)
-	if edts, err := child(b, "edts"); err == nil {
-		t.edit = newBox("edts", edts)
+	t.entry = raw(entry.kind, entry.body)
+	if edts, err := find(b, "edts"); err == nil {
+		t.edit = raw("edts", edts.body)
 	}
 	return t, "", nil
 }
 
-func parseTkhd(trak []byte) (id uint32, err error) {
-	b, err := child(trak, "tkhd")
-	if err != nil {
-		return 0, err
-	}
-	c := cursor{b: b}
-	if version, _ := c.full(); version == 1 {
-		c.skip(16)
-	} else {
-		c.skip(8)
-	}
-	id = c.u32()
-	return id, c.err
-}
-
-func (t *Track) parseMdhd(mdia []byte) error {
-	b, err := child(mdia, "mdhd")
-	if err != nil {
-		return err
-	}
-	c := cursor{b: b}
-	version, _ := c.full()
-	times := 4
-	if version == 1 {
-		times = 8
-	}
-	c.skip(2 * times)
-	t.Timescale = c.u32()
-	c.skip(times)
-	t.Language = languageOf(c.u16())
-	return c.err
-}
-
-// languageOf unpacks three letters of five bits; "und" is none.
-func languageOf(x uint16) string {
-	b := []byte{byte(x>>10&31) + 0x60, byte(x>>5&31) + 0x60, byte(x&31) + 0x60}
-	for _, c := range b {
-		if c < 'a' || c > 'z' {
-			return ""
-		}
-	}
-	if string(b) == "und" {
+// languageOf returns the tag of a track's language, "" where there is none.
+func languageOf(mdhd *mp4.MdhdBox) string {
+	tag := mdhd.GetLanguage()
+	if tag == "und" || slices.ContainsFunc([]byte(tag), func(c byte) bool { return c < 'a' || c > 'z' }) {
 		return ""
 	}
-	return string(b)
+	return tag
 }
 
-func packLanguage(tag string) uint64 {
-	if len(tag) != 3 {
-		tag = "und"
-	}
-	return uint64(tag[0]-0x60)&31<<10 | uint64(tag[1]-0x60)&31<<5 | uint64(tag[2]-0x60)&31
-}
+// Lengths of sample entries up to the boxes in them.
+const (
+	videoHead = 78
+	audioHead = 28
+	audioMore = 16 // of QuickTime's version 1
+)
 
-// parseEntry reads a sample entry.
-func (t *Track) parseEntry(kind string, b []byte) error {
-	c := cursor{b: b}
-	c.skip(8) // reserved, data reference
-	if t.Kind == Video {
-		c.skip(16)
-		t.Width, t.Height = int(c.u16()), int(c.u16())
-		c.skip(50)
-	} else {
-		version := c.u16()
-		c.skip(6)
-		t.Channels = int(c.u16())
-		c.skip(6)
-		t.SampleRate = int(c.u32() >> 16)
-		switch version { // of QuickTime
-		case 0:
-		case 1:
-			c.skip(16)
-		default:
-			return fmt.Errorf("a sample entry of version %d", version)
-		}
-	}
-	if c.err != nil {
-		return c.err
-	}
-	all, err := children(c.b)
+// parseEntry reads a sample entry: its head, and those boxes in it that count.
+func (t *Track) parseEntry(entry box) error {
+	inner, err := t.parseHead(entry)
 	if err != nil {
 		return err
 	}
-	codec := codecs[kind]
-	var config []byte
+	codec := codecs[entry.kind]
 	found := false
-	for _, b := range all {
-		switch b.kind {
-		case codec.config:
-			config, found = b.body, true
-		case "btrt":
-			if len(b.body) >= 12 {
-				t.Bitrate = int(max(binary.BigEndian.Uint32(b.body[4:]), binary.BigEndian.Uint32(b.body[8:])))
+	for b, err := range boxes(inner) {
+		switch {
+		case err != nil:
+			return err
+		case b.kind == codec.config:
+			t.Config, found = slices.Clone(b.body), true
+		case b.kind == "btrt":
+			if rates, err := decode[*mp4.BtrtBox](b); err == nil {
+				t.Bitrate = int(max(rates.MaxBitrate, rates.AvgBitrate))
 			}
 		}
 	}
-	if !found {
+	switch {
+	case !found:
 		return fmt.Errorf("it has no box %s", codec.config)
-	}
-	if kind == "mp4a" {
-		var rate int
-		if config, rate, err = readESDS(config); err != nil {
+	case entry.kind == "mp4a":
+		if err := t.parseESDS(); err != nil {
 			return err
 		}
-		if t.Bitrate == 0 {
-			t.Bitrate = rate
-		}
-		rate, channels := aacShape(config)
-		t.SampleRate, t.Channels = cmp.Or(rate, t.SampleRate), cmp.Or(channels, t.Channels)
 	}
-	t.Config = append([]byte(nil), config...)
-	t.Codec, err = codec.name(kind, t.Config)
+	t.Codec, err = codec.name(entry.kind, t.Config)
 	return err
+}
+
+// parseHead reads the head of a sample entry and returns what comes after it.
+func (t *Track) parseHead(entry box) (inner []byte, err error) {
+	size := videoHead
+	if t.Kind == Audio {
+		size = audioHead
+	}
+	if len(entry.body) < size {
+		return nil, fmt.Errorf("box %s ends too early", entry.kind)
+	}
+	head, inner := slices.Clone(entry.body[:size]), entry.body[size:]
+	if t.Kind == Video {
+		// The length of a name that nobody reads, and some write without it: the
+		// library wants 31 at most.
+		head[42] = 0
+		visual, err := decode[*mp4.VisualSampleEntryBox](box{kind: entry.kind, body: head})
+		if err != nil {
+			return nil, err
+		}
+		t.Width, t.Height = int(visual.Width), int(visual.Height)
+		return inner, nil
+	}
+	audio, err := decode[*mp4.AudioSampleEntryBox](box{kind: entry.kind, body: head})
+	if err != nil {
+		return nil, err
+	}
+	t.Channels, t.SampleRate = int(audio.ChannelCount), int(audio.SampleRate)
+	switch version := binary.BigEndian.Uint16(head[8:]); {
+	case version == 1 && len(inner) >= audioMore:
+		return inner[audioMore:], nil
+	case version != 0:
+		return nil, fmt.Errorf("a sample entry of version %d", version)
+	}
+	return inner, nil
+}
+
+// maxESDS bounds an esds: descriptors are nested too.
+const maxESDS = 4 << 10
+
+// parseESDS replaces the esds in t.Config by the AudioSpecificConfig in it, and
+// takes from it what a sample entry may say otherwise.
+func (t *Track) parseESDS() error {
+	if len(t.Config) > maxESDS {
+		return fmt.Errorf("box esds has %d bytes, and %d are the limit", len(t.Config), maxESDS)
+	}
+	esds, err := decode[*mp4.EsdsBox](box{kind: "esds", body: t.Config})
+	if err != nil {
+		return err
+	}
+	decoder := esds.DecConfigDescriptor
+	switch {
+	case decoder.ObjectType != objectAAC:
+		return fmt.Errorf("its object type 0x%x has no name here", decoder.ObjectType)
+	case decoder.DecSpecificInfo == nil:
+		return errShortConfig
+	}
+	t.Config = slices.Clone(decoder.DecSpecificInfo.DecConfig)
+	t.Bitrate = cmp.Or(t.Bitrate, int(decoder.AvgBitrate))
+	_, rate, channels := readAAC(t.Config)
+	t.SampleRate, t.Channels = cmp.Or(rate, t.SampleRate), cmp.Or(channels, t.Channels)
+	return nil
 }

@@ -3,6 +3,8 @@ package fmp4
 import (
 	"bytes"
 	"time"
+
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 // Kind is what a track carries.
@@ -49,13 +51,11 @@ type Track struct {
 	// Language is the tag of ISO 639-2 of the file, "" where it has none.
 	Language string
 
-	entry []byte // the sample entry as it was read; nil: to be made
-	edit  []byte // the edit list as it was read, or nil
+	entry mp4.Box // the sample entry as it was read; nil: to be made
+	edit  mp4.Box // the edit list as it was read, or nil
 
-	defaults defaults // for samples of fragments that do not say
+	defaults *mp4.TrexBox // for samples of fragments that do not say, or nil
 }
-
-type defaults struct{ duration, size, flags uint32 }
 
 // A Sample is one encoded picture, or one frame of audio.
 type Sample struct {

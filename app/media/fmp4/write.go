@@ -4,44 +4,35 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
-const (
-	// movieScale is the timescale of a movie, which nothing here is timed in.
-	movieScale = 1000
-
-	flagsKey   = 0x02000000 // depends on no other
-	flagsOther = 0x01010000 // depends on others, and is no sync sample
-
-	baseIsMoof = 0x020000
-	// What a trun has: data offset, and of each sample duration, size, flags
-	// and composition offset.
-	trunFlags = 0x000f01
-	trunHead  = 8 + 4 + 4 + 4
-)
-
-var identity = ints(4, 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+// movieScale is the timescale of a movie, which nothing here is timed in.
+const movieScale = 1000
 
 // AppendInit appends an init segment with the tracks given. It fails where
 // there is no way to write one of them down.
 func AppendInit(b []byte, tracks ...*Track) ([]byte, error) {
-	next := uint32(1)
-	var traks, trexes []byte
+	head, extends := mp4.CreateMvhd(), mp4.NewMvexBox()
+	head.Timescale, head.NextTrackID = movieScale, 1
+	moov := mp4.NewMoovBox()
+	moov.AddChild(head)
 	for _, t := range tracks {
 		trak, err := t.trak()
 		if err != nil {
 			return nil, fmt.Errorf("fmp4: %w", err)
 		}
-		traks = append(traks, trak...)
-		trexes = appendBox(trexes, "trex", ints(4, 0, uint64(t.ID), 1, 0, 0, 0))
-		next = max(next, t.ID+1)
+		moov.AddChild(trak)
+		extends.AddChild(mp4.CreateTrex(t.ID))
+		head.NextTrackID = max(head.NextTrackID, t.ID+1)
 	}
-	b = appendBox(b, "ftyp", []byte("iso6"), ints(4, 0), []byte("iso6cmfcmp41"))
-	mvhd := newBox("mvhd", ints(4, 0, 0, 0, movieScale, 0, 0x10000), ints(2, 0x100, 0), ints(4, 0, 0), identity, make([]byte, 24), ints(4, uint64(next)))
-	return appendBox(b, "moov", mvhd, traks, newBox("mvex", trexes)), nil
+	moov.AddChild(extends)
+	return encode(b, mp4.NewFtyp("iso6", 0, []string{"iso6", "cmfc", "mp41"}), moov)
 }
 
-func (t *Track) trak() ([]byte, error) {
+func (t *Track) trak() (*mp4.TrakBox, error) {
 	entry, err := t.sampleEntry()
 	if err != nil {
 		return nil, err
@@ -49,25 +40,24 @@ func (t *Track) trak() ([]byte, error) {
 	if t.Timescale == 0 {
 		return nil, fmt.Errorf("track %d: the timescale is 0", t.ID)
 	}
-	handler, name, header, volume := "vide", "Video", newBox("vmhd", ints(4, 1, 0, 0)), uint64(0)
-	if t.Kind == Audio {
-		handler, name, header, volume = "soun", "Audio", newBox("smhd", ints(4, 0, 0)), 0x0100
+	language := t.Language
+	if len(language) != 3 {
+		language = "und"
 	}
-	none := ints(4, 0, 0)
-	tkhd := newBox("tkhd", ints(4, 3, 0, 0, uint64(t.ID), 0, 0, 0, 0), ints(2, 0, 0, volume, 0), identity,
-		ints(4, uint64(uint16(t.Width))<<16, uint64(uint16(t.Height))<<16))
-	dinf := newBox("dinf", newBox("dref", ints(4, 0, 1), newBox("url ", ints(4, 1))))
-	stbl := newBox("stbl", newBox("stsd", ints(4, 0, 1), entry), newBox("stts", none), newBox("stsc", none),
-		newBox("stsz", none, ints(4, 0)), newBox("stco", none))
-	mdia := newBox("mdia",
-		newBox("mdhd", ints(4, 0, 0, 0, uint64(t.Timescale), 0), ints(2, packLanguage(t.Language), 0)),
-		newBox("hdlr", ints(4, 0, 0), []byte(handler), ints(4, 0, 0, 0), []byte(name), []byte{0}),
-		newBox("minf", header, dinf, stbl))
-	return newBox("trak", tkhd, t.edit, mdia), nil
+	trak := mp4.CreateEmptyTrak(t.ID, t.Timescale, t.Kind.String(), language)
+	trak.Mdia.Hdlr.Name = t.Kind.String()
+	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(uint16(t.Width))<<16, mp4.Fixed32(uint16(t.Height))<<16
+	if t.edit != nil {
+		trak.Children = slices.Insert(trak.Children, 1, t.edit)
+	}
+	// AddChild would take the entry for one of the library's types.
+	stsd := trak.Mdia.Minf.Stbl.Stsd
+	stsd.Children, stsd.SampleCount = []mp4.Box{entry}, 1
+	return trak, nil
 }
 
 // sampleEntry returns the sample entry as it was read, or makes one.
-func (t *Track) sampleEntry() ([]byte, error) {
+func (t *Track) sampleEntry() (mp4.Box, error) {
 	if t.entry != nil {
 		return t.entry, nil
 	}
@@ -75,45 +65,41 @@ func (t *Track) sampleEntry() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := ints(2, 0, 0, 0, 1) // reserved, data reference 1
 	if t.Kind == Video {
-		return newBox(kind, head, make([]byte, 16), ints(2, uint64(t.Width), uint64(t.Height)),
-			ints(4, 0x480000, 0x480000, 0), ints(2, 1), make([]byte, 32), ints(2, 0x18, 0xffff), config), nil
+		entry := mp4.CreateVisualSampleEntryBox(kind, uint16(t.Width), uint16(t.Height), config)
+		entry.CompressorName = ""
+		return entry, nil
 	}
-	return newBox(kind, head, make([]byte, 8), ints(2, uint64(t.Channels), 16, 0, 0), ints(4, uint64(t.SampleRate)<<16), config), nil
+	entry := mp4.CreateAudioSampleEntryBox(kind, uint16(t.Channels), 16, uint16(t.SampleRate), nil)
+	entry.Children = []mp4.Box{config}
+	return entry, nil
 }
 
 // AppendFragment appends a moof and an mdat with samples of one track, which
 // follow one another. sequence counts the fragments of a file.
 func AppendFragment(b []byte, sequence, track uint32, samples ...Sample) []byte {
-	var size, dts uint64
-	for i := range samples {
-		size += uint64(len(samples[i].Data))
+	f, err := mp4.CreateFragment(sequence, track)
+	if err != nil {
+		panic(err) // the library has none for one track
 	}
-	if len(samples) > 0 {
-		dts = uint64(max(0, samples[0].DTS))
-	}
-	run := make([]byte, 0, 16*len(samples))
 	for i := range samples {
 		s := &samples[i]
-		flags := uint64(flagsOther)
+		flags := mp4.SetNonSyncSampleFlags(0)
 		if s.Key {
-			flags = flagsKey
+			flags = mp4.SyncSampleFlags
 		}
-		run = append(run, ints(4, uint64(s.Duration), uint64(len(s.Data)), flags, uint64(uint32(s.Offset)))...)
+		f.Moof.Traf.Trun.AddSample(mp4.NewSample(flags, s.Duration, uint32(len(s.Data)), s.Offset))
+		f.Mdat.AddSampleDataPart(s.Data)
 	}
-	const before = 8 + 16 + 8 + 16 + 20 + trunHead // moof, mfhd, traf, tfhd, tfdt and trun up to its samples
-	offset := uint64(before + len(run) + 8)        // of the first sample
-	b = appendBox(b, "moof",
-		newBox("mfhd", ints(4, 0, uint64(sequence))),
-		newBox("traf",
-			newBox("tfhd", ints(4, baseIsMoof, uint64(track))),
-			newBox("tfdt", ints(4, 1<<24), ints(8, dts)),
-			newBox("trun", ints(4, 1<<24|trunFlags, uint64(len(samples)), offset), run)))
-	b = append(b, ints(4, 8+size)...)
-	b = append(b, "mdat"...)
-	for i := range samples {
-		b = append(b, samples[i].Data...)
+	time := f.Moof.Traf.Tfdt
+	if len(samples) > 0 {
+		time.SetBaseMediaDecodeTime(uint64(max(0, samples[0].DTS)))
+	}
+	time.Version = 1 // of 64 bits, however early it is
+	f.SetTrunDataOffsets()
+	b, err = encode(b, f.Moof, f.Mdat)
+	if err != nil {
+		panic(err) // the buffer is as large as the library said
 	}
 	return b
 }
