@@ -33,6 +33,13 @@ type TrackMuxConfig struct {
 	MaxHops int
 	// Cache bounds each track.
 	Cache CacheLimits
+	// CacheBytes is what all tracks that come from elsewhere may hold together:
+	// 1 GiB. Where they hold more, the oldest groups go. RootCacheBytes is what
+	// those may hold that are published below one root, see At: half of that.
+	CacheBytes, RootCacheBytes int64
+	// Broadcasts is how many broadcasts all sessions may have announced: 262,144;
+	// RootBroadcasts, how many of them below one root: 65,536.
+	Broadcasts, RootBroadcasts int
 	// Logger is told of handlers that panic; nil is slog.Default(). Their track
 	// ends with CodeInternal; the process lives on.
 	Logger *slog.Logger
@@ -61,6 +68,7 @@ func NewTrackMux(conf *TrackMuxConfig) *TrackMux {
 	}
 	m := session.NewMux(route.Config{
 		Hop: c.Hop, Linger: c.Linger, Patience: c.Patience, Idle: c.Idle, MaxHops: c.MaxHops, Cache: c.Cache,
+		CacheBytes: c.CacheBytes, RootBytes: c.RootCacheBytes, Broadcasts: c.Broadcasts, RootBroadcasts: c.RootBroadcasts,
 	})
 	return (&TrackMux{mux: m, cache: c.Cache, log: c.Logger}).scoped("", nil)
 }

@@ -204,6 +204,10 @@ type Stats struct {
 	Tracks        int   // of sessions: one upstream subscription each
 	Subscriptions int   // of those tracks
 	Watchers      int   // announce streams that are open
+	Cached        int64 // bytes that the tracks hold
+	// Evicted counts groups that went, since the start, because all tracks
+	// together held too much; see moqt.TrackMuxConfig.
+	Evicted       int64
 	BytesSent     int64 // UDP payload of all sessions, where their stack can tell
 	BytesReceived int64
 	// Lost counts what could not cross from the version of a publisher to that
@@ -220,6 +224,7 @@ func (r *Relay) Stats() Stats {
 	st := Stats{
 		Sessions: len(r.sessions), TotalSessions: r.total,
 		Broadcasts: mux.Broadcasts, Tracks: mux.Tracks, Subscriptions: mux.Readers, Watchers: mux.Watchers,
+		Cached: mux.Cached, Evicted: mux.Evicted,
 		BytesSent: r.sent, BytesReceived: r.received, Lost: r.Mux.Lost(),
 	}
 	for s := range r.sessions {

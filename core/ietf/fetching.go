@@ -43,19 +43,19 @@ func (s *session) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectRea
 	case <-s.ctx.Done():
 		return nil, moq.ErrDropped
 	}
-	reader, err := s.fetchFrom(ctx, r, moq.FullTrackName{Path: rel, Name: r.Name.Name})
+	t := moq.NewTrack(r.Name, s.cfg.Limits.Cache, nil)
+	s.home.Keep(t)
+	reader, err := s.fetchFrom(ctx, r, moq.FullTrackName{Path: rel, Name: r.Name.Name}, t)
 	if err != nil {
 		<-s.fetchSlots
+		t.Retire()
 		return nil, err
 	}
 	return reader, nil
 }
 
-func (s *session) fetchFrom(ctx context.Context, r moq.FetchRequest, name moq.FullTrackName) (*moq.ObjectReader, error) {
-	f := &fetching{
-		track: moq.NewTrack(r.Name, s.cfg.Limits.Cache, nil), start: r.Start,
-		answered: make(chan struct{}), over: make(chan struct{}),
-	}
+func (s *session) fetchFrom(ctx context.Context, r moq.FetchRequest, name moq.FullTrackName, t *moq.Track) (*moq.ObjectReader, error) {
+	f := &fetching{track: t, start: r.Start, answered: make(chan struct{}), over: make(chan struct{})}
 	f.track.Certain()
 	end := moq.Location{Group: r.End.Group}
 	if r.End.Object < s.p.Varint.Max() {
@@ -95,6 +95,7 @@ func (s *session) fetchFrom(ctx context.Context, r moq.FetchRequest, name moq.Fu
 		timer.Stop()
 		s.endFetch(c, f)
 		<-s.fetchSlots
+		t.Retire()
 	})
 	return f.reader, nil
 }

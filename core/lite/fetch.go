@@ -114,6 +114,16 @@ const maxGroups = 64
 // fetchGroup asks the peer for one group, or a part of it.
 func (s *session) fetchGroup(path string, req moq.FetchRequest, info moq.TrackInfo) (*moq.ObjectReader, error) {
 	t := moq.NewTrack(req.Name, s.cfg.Limits.Cache, nil)
+	s.home.Keep(t)
+	reader, err := s.fillGroup(t, path, req, info)
+	if err != nil {
+		t.Retire()
+	}
+	return reader, err
+}
+
+// fillGroup is fetchGroup into a new track.
+func (s *session) fillGroup(t *moq.Track, path string, req moq.FetchRequest, info moq.TrackInfo) (*moq.ObjectReader, error) {
 	t.Certain()
 	t.SetInfo(info)
 	w, e := t.OpenGroup(req.Start.Group, time.Now())
@@ -141,7 +151,10 @@ func (s *session) fetchGroup(path string, req moq.FetchRequest, info moq.TrackIn
 		timer.Stop()
 		return nil, moq.ErrDropped
 	}
-	return t.Read(req.Start, req.End, func() { stop(s, st) }), nil
+	return t.Read(req.Start, req.End, func() {
+		stop(s, st)
+		t.Retire()
+	}), nil
 }
 
 func stop(s *session, st quic.Stream) { st.CancelRead(s.code(CodeCancel)) }

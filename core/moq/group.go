@@ -19,6 +19,7 @@ type Group struct {
 	datagrams  []*Datagram // ascending by id
 	bytes      int64       // of payload
 	cost       int64       // bytes and what the objects take besides
+	held       int64       // memory, see Budget
 	objects    int
 	complete   bool // no object follows those there are
 	absent     bool // the publisher says that nothing of it exists (any more)
@@ -54,6 +55,7 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 	o := newObject(t, h, uint64(len(payload)), uint64(len(payload)), now)
 	o.have = o.size
 	copy(o.buf[headroom:], payload)
+	t.makeRoom()
 	t.mu.Lock()
 	defer t.unlockNotify()
 	if err := t.writable(); err != nil {
@@ -78,6 +80,8 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 	if err := g.grow(len(payload)); err != nil {
 		return err
 	}
+	o.group = g
+	g.hold(o.holds())
 	g.absent = false
 	if endOfGroup || h.Status == StatusEndOfGroup || h.Status == StatusEndOfTrack {
 		g.complete = true
@@ -109,6 +113,7 @@ func (g *Group) datagram(id uint64) int {
 // Absent says that the groups from first to last do not exist, or not any
 // more: readers that wait for them go on.
 func (t *Track) Absent(first, last uint64, now time.Time) {
+	t.makeRoom()
 	t.mu.Lock()
 	defer t.unlockNotify()
 	if t.writable() != nil || last < first || last-first >= uint64(t.limits.Groups) {

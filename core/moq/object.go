@@ -85,6 +85,7 @@ type Object struct {
 	Arrived time.Time // of its first byte
 
 	track *Track
+	group *Group
 	size  uint64
 	have  uint64   // published bytes; guarded by track.mu
 	buf   []byte   // headroom and the first chunk
@@ -111,6 +112,9 @@ func newObject(t *Track, h ObjectHeader, size, first uint64, now time.Time) *Obj
 // Size returns the number of payload bytes that the object will have.
 func (o *Object) Size() uint64 { return o.size }
 
+// holds returns how much memory the object takes when it is new.
+func (o *Object) holds() int64 { return int64(len(o.buf)) + objectCost }
+
 // space returns where the next payload bytes belong.
 func (o *Object) space() []byte {
 	if o.have < o.first {
@@ -120,6 +124,7 @@ func (o *Object) space() []byte {
 	i, off := at/laterChunk, at%laterChunk
 	if i == uint64(len(o.more)) {
 		o.more = append(o.more, make([]byte, min(laterChunk, o.size-o.have)))
+		o.group.hold(int64(len(o.more[i])))
 	}
 	return o.more[i][off:]
 }
@@ -206,6 +211,7 @@ func (o *Object) Encoded(c Class, header []byte, n int) []byte {
 	b = append(append(b, header...), o.buf[headroom:headroom+n]...)
 	if whole {
 		o.alt = append(o.alt, encoded{c, b})
+		o.group.hold(int64(cap(b)))
 	}
 	return b
 }

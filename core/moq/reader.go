@@ -155,7 +155,7 @@ func (r *TrackReader) Close() {
 	t.readers = slices.DeleteFunc(slices.Clone(t.readers), func(q *TrackReader) bool { return q == r })
 	changed := t.changed
 	t.changed = nil
-	t.mu.Unlock()
+	t.unlockLeave()
 	if changed != nil {
 		close(changed)
 	}

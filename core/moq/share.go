@@ -16,6 +16,7 @@ var ErrAhead = &Error{Code: CodeDuplicate, Reason: "another publisher is behind"
 // leaves. What differs is malformed. A subgroup that was cut short is continued
 // as another Subgroup of the same id.
 func (t *Track) JoinSubgroup(group uint64, h SubgroupHeader, now time.Time) (*SubgroupWriter, *Error) {
+	t.makeRoom()
 	t.mu.Lock()
 	defer t.unlockNotify()
 	if err := t.writable(); err != nil {

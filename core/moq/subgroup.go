@@ -88,6 +88,7 @@ type SubgroupWriter struct {
 // OpenSubgroup returns the writer of a subgroup, made if needed. It fails
 // with CodeDuplicate where the subgroup is being written or is complete.
 func (t *Track) OpenSubgroup(group uint64, h SubgroupHeader, now time.Time) (*SubgroupWriter, *Error) {
+	t.makeRoom()
 	t.mu.Lock()
 	defer t.unlockNotify()
 	if err := t.writable(); err != nil {
@@ -125,6 +126,7 @@ func (g *Group) open(h SubgroupHeader, w *SubgroupWriter, now time.Time) *Error 
 	g.absent = false
 	g.subgroups = append(g.subgroups, sg)
 	g.charge(objectCost)
+	g.hold(objectCost)
 	t.arrived(arrival{sg: sg})
 	t.raise(Location{Group: g.Sequence})
 	t.squeeze(now)
@@ -159,6 +161,7 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 	if size > t.limits.ObjectBytes {
 		return Errorf(CodeTooLarge, "object of %d bytes; the limit is %d", size, t.limits.ObjectBytes)
 	}
+	t.makeRoom()
 	t.mu.Lock()
 	if err := w.alive(); err != nil {
 		t.mu.Unlock()
@@ -188,6 +191,8 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 		return err
 	}
 	o := newObject(t, h, size, first, now)
+	o.group = w.sg.group
+	o.group.hold(o.holds())
 	w.cur, w.seen, w.woken = o, 0, 0
 	w.sg.objects = append(w.sg.objects, o)
 	if h.Status == StatusEndOfGroup || h.Status == StatusEndOfTrack {
@@ -238,6 +243,7 @@ func (w *SubgroupWriter) Space() []byte {
 	if w.Missing() == 0 {
 		return nil
 	}
+	w.t.makeRoom()
 	w.t.mu.Lock()
 	defer w.t.mu.Unlock()
 	if w.skip == 0 && w.seen == w.cur.have && w.alive() == nil && (!w.shared || w.leads()) {

@@ -53,6 +53,7 @@ type Track struct {
 	name     FullTrackName
 	limits   CacheLimits
 	onDemand func(*Track)
+	account  *account // nil: of no Budget
 
 	mu       sync.Mutex
 	info     TrackInfo
@@ -61,6 +62,11 @@ type Track struct {
 	arrivals []arrival // what arrived and is in the cache, in that order
 	ordinal  int       // of the next arrival
 	bytes    int64     // what groups cost together
+	held     int64     // what they hold together, see Budget
+	joined   bool      // and has not left its Budget
+	retired  bool
+	floor    uint64 // no group up to it is taken again
+	floored  bool
 	largest  Location
 	any      bool // largest is set
 	certain  bool // what is not here does not exist, but for unknown
@@ -289,6 +295,9 @@ func (t *Track) group(seq uint64, now time.Time) (*Group, *Error) {
 	if t.finished && seq >= t.final {
 		return nil, Errorf(CodeOld, "group %d comes after the end of the track", seq)
 	}
+	if t.floored && seq <= t.floor {
+		return nil, Errorf(CodeEvicted, "group %d was evicted", max(seq, t.floor))
+	}
 	g := &Group{track: t, Sequence: seq, Arrived: now}
 	if i == len(t.groups) && i > 0 {
 		t.groups[i-1].superseded = now
@@ -296,6 +305,7 @@ func (t *Track) group(seq uint64, now time.Time) (*Group, *Error) {
 		g.superseded = now
 	}
 	t.groups = slices.Insert(t.groups, i, g)
+	g.hold(objectCost)
 	t.evict(now)
 	if g.evicted {
 		return nil, Errorf(CodeOld, "group %d is older than what the cache keeps", seq)
@@ -345,14 +355,25 @@ func (t *Track) evict(now time.Time) bool {
 		if room && (t.certain || now.Sub(g.superseded) <= age) {
 			break
 		}
-		g.evicted, g.squeezed = true, !room
-		g.cut(Errorf(CodeEvicted, "group %d was evicted", g.Sequence))
-		t.bytes -= g.cost
+		t.drop(g, !room)
 		n++
 	}
-	if n == 0 {
-		return false
+	if n > 0 {
+		t.forget(n)
 	}
+	return n > 0
+}
+
+// drop evicts a group; squeezed says that it is lost to its readers too.
+func (t *Track) drop(g *Group, squeezed bool) {
+	g.hold(-g.held)
+	g.evicted, g.squeezed = true, squeezed
+	g.cut(Errorf(CodeEvicted, "group %d was evicted", g.Sequence))
+	t.bytes -= g.cost
+}
+
+// forget removes the oldest n groups, which were dropped.
+func (t *Track) forget(n int) {
 	t.groups = slices.Delete(t.groups, 0, n)
 	t.arrivals = slices.DeleteFunc(t.arrivals, func(a arrival) bool {
 		if !a.group().evicted {
@@ -367,5 +388,4 @@ func (t *Track) evict(now time.Time) bool {
 		r.forgetEvicted()
 		r.held = slices.DeleteFunc(r.held, func(a arrival) bool { return a.group().evicted })
 	}
-	return true
 }

@@ -155,6 +155,7 @@ func (m *Mux) endContent(c *content, calls *calls) {
 		return
 	}
 	c.ended = true
+	m.uncount(c.last)
 	if n := m.root.find(c.path); n != nil {
 		n.remove(c)
 	}

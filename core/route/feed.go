@@ -42,6 +42,7 @@ func (f *feed) suits(v *View) bool { return len(f.pubs) == 0 || slices.ContainsF
 
 func (f *feed) forget(m *Mux) {
 	delete(m.feeds, f.track)
+	f.track.Retire()
 	name := f.track.Name()
 	rest := slices.DeleteFunc(f.content.feeds[name], func(g *feed) bool { return g == f })
 	if len(rest) == 0 {
@@ -241,7 +242,11 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 	if pub == nil && len(c.pubs) > 0 {
 		return nil
 	}
-	f := m.newFeed(c, name)
+	root := v.root
+	if pub != nil {
+		root = pub.root
+	}
+	f := m.newFeed(c, name, root)
 	for _, p := range c.pubs {
 		if p == pub || c.merge && v.suits(p) && p.serves(name.Path) {
 			f.pubs = append(f.pubs, p)
@@ -250,10 +255,12 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 	return f
 }
 
-func (m *Mux) newFeed(c *content, name moq.FullTrackName) *feed {
+// newFeed makes a feed; what it holds counts for root.
+func (m *Mux) newFeed(c *content, name moq.FullTrackName, root moq.Path) *feed {
 	m.serial++
 	f := &feed{content: c, serial: m.serial}
 	f.track = moq.NewTrack(name, m.conf.Cache, m.demandChanged)
+	m.cache.Join(f.track, root)
 	m.feeds[f.track] = f
 	c.feeds[name] = append(c.feeds[name], f)
 	return f

@@ -51,6 +51,14 @@ type Config struct {
 	MaxHops int
 	// Cache bounds each shared track.
 	Cache moq.CacheLimits
+	// CacheBytes is what all shared tracks may hold together: 1 GiB. RootBytes
+	// is what those may that are published below the root of one scope: half of
+	// that. See moq.Budget.
+	CacheBytes, RootBytes int64
+	// Broadcasts is how many publications of sessions there may be, those that
+	// linger included: 262,144. RootBroadcasts is how many of them may be below
+	// one root: 65,536.
+	Broadcasts, RootBroadcasts int
 }
 
 func (c Config) withDefaults() Config {
@@ -65,16 +73,29 @@ func (c Config) withDefaults() Config {
 	if c.MaxHops == 0 {
 		c.MaxHops = 32
 	}
+	orDefault(&c.CacheBytes, 1<<30)
+	orDefault(&c.RootBytes, c.CacheBytes/2)
+	orDefault(&c.Broadcasts, 1<<18)
+	orDefault(&c.RootBroadcasts, 1<<16)
 	return c
+}
+
+func orDefault[T int | int64](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
 }
 
 // A Mux connects publications with those who watch and subscribe. All methods
 // may be called concurrently.
 type Mux struct {
-	conf Config
+	conf  Config
+	cache *moq.Budget
 
 	mu       sync.Mutex
 	root     node
+	total    int              // publications of sessions
+	totals   map[moq.Path]int // of those below one root
 	feeds    map[*moq.Track]*feed
 	fading   map[*content]struct{} // contents without a live publication
 	serial   uint64
@@ -85,7 +106,11 @@ type Mux struct {
 
 // NewMux returns an empty Mux.
 func NewMux(conf Config) *Mux {
-	return &Mux{conf: conf.withDefaults(), feeds: map[*moq.Track]*feed{}, fading: map[*content]struct{}{}}
+	conf = conf.withDefaults()
+	return &Mux{
+		conf: conf, cache: moq.NewBudget(conf.CacheBytes, conf.RootBytes),
+		feeds: map[*moq.Track]*feed{}, fading: map[*content]struct{}{}, totals: map[moq.Path]int{},
+	}
 }
 
 // Lost counts what the versions of the sessions could not carry.
@@ -117,13 +142,16 @@ type Stats struct {
 	Tracks     int // shared tracks
 	Readers    int // subscriptions of shared tracks
 	Watchers   int
+	Cached     int64 // bytes that shared tracks hold
+	Evicted    int64 // groups that went because all tracks together held too much, since the start
 }
 
 // Stats returns what the Mux holds now.
 func (m *Mux) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := Stats{Tracks: len(m.feeds), Watchers: m.watchers}
+	cache := m.cache.Stats()
+	s := Stats{Tracks: len(m.feeds), Watchers: m.watchers, Cached: cache.Bytes, Evicted: cache.Evicted}
 	for t := range m.feeds {
 		s.Readers += t.Demand().Readers
 	}

@@ -71,6 +71,14 @@ func (w *world) Check(t *rapid.T) {
 			broadcasts++
 		}
 	}
+	live := 0
+	for _, p := range w.pubs {
+		if p.peer != nil {
+			live++
+		}
+	}
+	require.GreaterOrEqual(t, w.m.total, live)
+	require.LessOrEqual(t, w.m.total, live+len(w.m.fading))
 	readers := 0
 	for _, n := range w.readers {
 		if w.m.feeds[n.r.Track()] != nil {
@@ -118,6 +126,8 @@ func TestMuxModel(t *testing.T) {
 		}
 		require.Empty(t, w.m.feeds)
 		require.Empty(t, w.m.fading)
+		require.Zero(t, w.m.total, "places are lost")
+		require.Empty(t, w.m.totals)
 		require.True(t, w.m.root.empty(), "the tree holds on to something")
 		for _, s := range w.sources {
 			require.Empty(t, s.wanted)

@@ -50,14 +50,17 @@ type Publication struct {
 	source   Source
 	route    Route
 	path     moq.Path
+	root     moq.Path // of the view
 	key      uint64
 	serial   uint64
 	version  int // counts the changes of route
+	counted  bool
 	gone     bool
 }
 
 // Publish enters a source under path, relative to the view. A hop list that
-// contains this node is refused with CodeDuplicate: it is a reflection.
+// contains this node is refused with CodeDuplicate: it is a reflection. Sessions
+// are refused with CodeTooMany beyond Config.Broadcasts.
 func (v *View) Publish(path moq.Path, r Route, s Source) (*Publication, error) {
 	if err := v.check(OpPublish, path); err != nil {
 		return nil, err
@@ -66,14 +69,53 @@ func (v *View) Publish(path moq.Path, r Route, s Source) (*Publication, error) {
 	if err := m.checkHops(r.Hops); err != nil {
 		return nil, err
 	}
-	p := &Publication{mux: m, peer: v.peer, source: s, path: v.root.Join(path)}
+	p := &Publication{mux: m, peer: v.peer, source: s, path: v.root.Join(path), root: v.root}
 	var calls calls
 	m.mu.Lock()
+	if err := m.count(p); err != nil {
+		m.mu.Unlock()
+		return nil, err
+	}
 	p.relation = v.relation
 	m.enter(p, r, &calls)
 	m.mu.Unlock()
 	calls.run()
 	return p, nil
+}
+
+// count takes the place of a publication among those of all sessions. One that
+// lingers under its path makes room.
+func (m *Mux) count(p *Publication) error {
+	if p.peer == nil {
+		return nil
+	}
+	if n := m.root.find(p.path); n != nil {
+		for _, c := range n.contents {
+			m.uncount(c.last)
+		}
+	}
+	switch {
+	case m.total >= m.conf.Broadcasts:
+		return moq.Errorf(moq.CodeTooMany, "more than %d broadcasts of all sessions", m.conf.Broadcasts)
+	case m.totals[p.root] >= m.conf.RootBroadcasts:
+		return moq.Errorf(moq.CodeTooMany, "more than %d broadcasts below one root", m.conf.RootBroadcasts)
+	}
+	p.counted = true
+	m.total++
+	m.totals[p.root]++
+	return nil
+}
+
+// uncount gives the place back.
+func (m *Mux) uncount(p *Publication) {
+	if p == nil || !p.counted {
+		return
+	}
+	p.counted = false
+	m.total--
+	if m.totals[p.root]--; m.totals[p.root] == 0 {
+		delete(m.totals, p.root)
+	}
 }
 
 func (m *Mux) checkHops(hops []uint64) error {
@@ -93,6 +135,7 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 	n := m.root.at(p.path)
 	c := n.join(p, m.serial)
 	p.content = c
+	m.uncount(c.last)
 	c.waiting, c.waits, c.last, c.deadline = false, nil, nil, time.Time{}
 	delete(m.fading, c)
 	c.pubs = append(c.pubs, p)
@@ -202,6 +245,7 @@ func (p *Publication) End() {
 	m.mu.Lock()
 	if !p.gone {
 		p.gone = true
+		m.uncount(p)
 		m.leave(p)
 		if len(p.content.pubs) == 0 {
 			m.endContent(p.content, &calls)
@@ -235,6 +279,9 @@ func (p *Publication) Lose(now time.Time) {
 			calls.add(func() { m.ring(due) })
 		default:
 			m.endContent(c, &calls)
+		}
+		if c.last != p {
+			m.uncount(p)
 		}
 		m.changed(p.path, &calls)
 	}

@@ -111,6 +111,10 @@ func (v *View) SetRelation(r Relation) {
 	v.mux.mu.Unlock()
 }
 
+// Keep counts what t, which must be new, holds among what is cached for the
+// view's root, until it is retired.
+func (v *View) Keep(t *moq.Track) { v.mux.cache.Join(t, v.root) }
+
 // maxDepth is how many fields a path may have, the root included.
 const maxDepth = 64
 
