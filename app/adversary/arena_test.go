@@ -80,21 +80,28 @@ const (
 // attackers have gone.
 func attack(t *testing.T, conf *moqt.Config, f func(a *arena)) {
 	t.Helper()
-	attackOver(t, conf, nil, f)
+	attackUnder(t, rules{conf: conf}, f)
 }
 
-// attackOver is attack with limits of the server's transport.
-func attackOver(t *testing.T, conf *moqt.Config, transport *quic.Config, f func(a *arena)) {
+// rules are what a relay under attack is set to; zero fields are the defaults.
+type rules struct {
+	conf      *moqt.Config
+	transport *quic.Config
+	mux       *moqt.TrackMuxConfig
+}
+
+// attackUnder is attack with other rules.
+func attackUnder(t *testing.T, r rules, f func(a *arena)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		a := &arena{T: t, net: memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})}
 		node := a.net.Node("server")
-		a.relay = &relay.Relay{}
-		if transport == nil {
-			transport = &quic.Config{EnableDatagrams: true}
+		a.relay = &relay.Relay{Mux: moqt.NewTrackMux(r.mux)}
+		if r.transport == nil {
+			r.transport = &quic.Config{EnableDatagrams: true}
 		}
 		a.server = &moqt.Server{
-			Addr: ":443", TLSConfig: &tls.Config{}, QUICConfig: transport, Config: conf, Handler: a.relay,
+			Addr: ":443", TLSConfig: &tls.Config{}, QUICConfig: r.transport, Config: r.conf, Handler: a.relay,
 			ListenFunc: node.Listen, NewWebtransportServerFunc: node.NewWebTransportServer,
 			Logger: slog.New(slog.NewTextHandler(&a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		}
@@ -128,12 +135,13 @@ func (a *arena) settle() {
 
 func (a *arena) client(node, version string, mux *moqt.TrackMux) *moqt.Session {
 	a.Helper()
-	s, err := a.dial(node, version, mux)
+	s, err := a.dial(node, version, "", mux)
 	require.NoError(a, err)
 	return s
 }
 
-func (a *arena) dial(node, version string, mux *moqt.TrackMux) (*moqt.Session, error) {
+// dial is client with a path, which may be refused.
+func (a *arena) dial(node, version, path string, mux *moqt.TrackMux) (*moqt.Session, error) {
 	n := a.net.Node(node)
 	c := moqt.Client{
 		Config: &moqt.Config{Versions: []string{version}}, QUICConfig: &quic.Config{EnableDatagrams: true},
@@ -144,7 +152,7 @@ func (a *arena) dial(node, version string, mux *moqt.TrackMux) (*moqt.Session, e
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return c.Dial(ctx, "moqt://server/", mux)
+	return c.Dial(ctx, "moqt://server/"+path, mux)
 }
 
 // latency is how long a frame of the innocent takes at the very most: the links
@@ -193,6 +201,7 @@ func (a *arena) after() {
 	a.pass(2 * time.Minute) // what lingers
 	st := a.relay.Stats()
 	require.Zero(a, st.Sessions+st.Broadcasts+st.Tracks+st.Subscriptions+st.Watchers, "%+v", st)
+	require.Zero(a, st.Cached, "%+v", st)
 	figures := a.server.Stats()
 	require.Zero(a, figures.Conns+figures.Pending+figures.Sessions+figures.Hosts, "%+v", figures)
 	require.NoError(a, a.server.Close())

@@ -20,6 +20,7 @@ import (
 type evil struct {
 	quic.Connection
 	version string
+	alias   uint64 // under which it publishes: chosen by the relay where that is the id of a subscription
 }
 
 // bytes is hex; 'quoted' words stand for a length and a string.
@@ -52,7 +53,7 @@ func (a *arena) connect(node, version string, conf *quic.Config) *evil {
 	if err != nil {
 		return nil
 	}
-	return &evil{c, version}
+	return &evil{Connection: c, version: version, alias: 7}
 }
 
 // evil is connect with the session set up.
@@ -63,20 +64,34 @@ func (a *arena) evil(node, version string) *evil {
 
 func (a *arena) evilWith(node, version string, conf *quic.Config) *evil {
 	a.Helper()
-	e := a.connect(node, version, conf)
+	return a.settled(a.connect(node, version, conf), "/")
+}
+
+// evilAt is evil below a root.
+func (a *arena) evilAt(node, version, path string) *evil {
+	a.Helper()
+	return a.settled(a.connect(node, version, nil), path)
+}
+
+func (a *arena) settled(e *evil, path string) *evil {
+	a.Helper()
 	require.NotNil(a, e)
-	e.setup()
+	e.setup(path)
 	a.pass(time.Second)
 	require.NoError(a, e.Context().Err(), "the session is set up")
 	return e
 }
 
-func (e *evil) setup() {
+// setup asks for a path.
+func (e *evil) setup(path string) {
 	switch e.version {
 	case lite05:
-		e.uni(bytes("01 01 00"))
+		param := append(append([]byte{2}, e.number(uint64(len(path)))...), path...)
+		body := append([]byte{1}, param...)
+		e.uni(append(append([]byte{1}, e.number(uint64(len(body)))...), body...))
 	case moqt19:
-		e.uni(bytes("af00 0000"))
+		option := append(append([]byte{1}, e.number(uint64(len(path)))...), path...)
+		e.uni(message("af00", option))
 	case moqt16:
 		e.bidi(bytes("20 0003 01 02 00"))
 	}

@@ -71,7 +71,7 @@ func TestSessionFlood(t *testing.T) {
 	attack(t, conf, func(a *arena) {
 		a.swarm(2000, func(i int) {
 			if e := a.connect(fmt.Sprintf("evil%d", i%8), moqt19, &quic.Config{MaxIdleTimeout: time.Hour}); e != nil {
-				e.setup()
+				e.setup("/")
 			}
 		})
 		a.pass(time.Second)

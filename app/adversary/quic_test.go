@@ -152,7 +152,7 @@ func (s *site) evil(version string) *evil {
 	if err != nil {
 		return nil
 	}
-	return &evil{c, version}
+	return &evil{Connection: c, version: version}
 }
 
 // Rows 4, 6 and 39 on real QUIC: 500 sessions, more than may be, of which half
@@ -201,7 +201,7 @@ func TestQUICRequests(t *testing.T) {
 				s := newSite(t, &moqt.Config{Limits: moqt.Limits{RequestRate: 1 << 20, RequestBurst: 1 << 20, Subscriptions: 500}})
 				e := s.evil(v)
 				require.NotNil(t, e)
-				e.setup()
+				e.setup("/")
 				sent := 0
 				for i := range many {
 					ctx, cancel := context.WithTimeout(s.ctx, failSafe)

@@ -295,7 +295,7 @@ func (o *Outgoing) open(now time.Time) {
 	keep := o.pending[:0]
 	blocked := false
 	for _, sg := range o.pending {
-		if late, at := o.late(sg, now); late {
+		if late, at := o.late(sg, now); late || sg.Squeezed() {
 			sg.Abandon(true)
 			if o.on.Dropped != nil {
 				o.on.Dropped(sg.Group())
@@ -348,7 +348,8 @@ func (o *Outgoing) late(sg *moq.SubgroupReader, now time.Time) (late bool, at ti
 	return !now.Before(at), at
 }
 
-// expire resets the streams of groups that are late and have unsent bytes;
+// expire resets the streams of groups that are late and have unsent bytes, or
+// whose rest is not there any more;
 // while streams are short, late groups that are merely open give theirs up too.
 func (o *Outgoing) expire(now time.Time) {
 	o.e.mu.Lock()
@@ -356,6 +357,11 @@ func (o *Outgoing) expire(now time.Time) {
 	o.e.mu.Unlock()
 	for _, s := range o.streams {
 		busy, done := s.w.pending()
+		if busy && !done && s.r.Squeezed() {
+			s.r.Abandon(true)
+			s.w.cancel(o.e.form.Code(moq.ErrEvicted))
+			continue
+		}
 		if done || !busy && !short || s.r.Group() == o.newest {
 			continue
 		}

@@ -180,6 +180,7 @@ func (u *uniStream) subgroup(h *subgroupHeader) error {
 		in.differs(e)
 		return e
 	}
+	defer w.AfterEviction(func() { u.CancelRead(s.reset(moq.ErrEvicted)) })()
 	s.mu.Lock()
 	in.taken = true
 	s.mu.Unlock()

@@ -129,6 +129,7 @@ func (u *uniStream) group(h groupHeader) error {
 // readObjects appends the frames of the stream st, which in reads, to w until
 // it ends. What goes wrong stops st before anybody learns of it.
 func readObjects(in *wire.Stream, st quic.ReceiveStream, s *session, w *moq.SubgroupWriter) error {
+	defer w.AfterEviction(func() { st.CancelRead(s.code(codeOf(moq.ErrEvicted))) })()
 	h := moq.ObjectHeader{Priority: w.Priority()}
 	stamp := int64(0)
 	for ; ; h.ID++ {

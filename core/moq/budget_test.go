@@ -170,6 +170,35 @@ func TestBudgetCountsMemory(t *testing.T) {
 	require.InDelta(t, 2000, b.b.Stats().Bytes-before, 200)
 }
 
+// Whoever writes a group is told when the cache drops it, without locks held.
+func TestAfterEviction(t *testing.T) {
+	now := time.Unix(0, 0)
+	k := NewTrack(FullTrackName{}, CacheLimits{Groups: 2}, nil)
+	var told []uint64
+	open := func(group uint64) (*SubgroupWriter, func()) {
+		w, err := k.OpenGroup(group, now)
+		require.Nil(t, err)
+		return w, w.AfterEviction(func() {
+			k.Largest()
+			told = append(told, group)
+		})
+	}
+	open(0)
+	_, stop := open(1)
+	_, _ = open(2)
+	require.Equal(t, []uint64{0}, told)
+	stop()
+	w, _ := open(3)
+	require.Equal(t, []uint64{0}, told, "it was taken back")
+	require.Nil(t, w.Append(ObjectHeader{}, nil, now))
+	open(4)
+	require.Equal(t, []uint64{0, 2}, told)
+	open(5)
+	require.Equal(t, []uint64{0, 2, 3}, told)
+	w.AfterEviction(func() { told = append(told, 33) })
+	require.Equal(t, []uint64{0, 2, 3, 33}, told, "at once")
+}
+
 // Whatever happens, a Budget has what its tracks hold, and nothing once they
 // have gone.
 func TestBudgetBalances(t *testing.T) {

@@ -20,6 +20,7 @@ type Group struct {
 	bytes      int64       // of payload
 	cost       int64       // bytes and what the objects take besides
 	held       int64       // memory, see Budget
+	writers    []*func()   // see SubgroupWriter.AfterEviction
 	objects    int
 	complete   bool // no object follows those there are
 	absent     bool // the publisher says that nothing of it exists (any more)

@@ -2,6 +2,7 @@ package moq
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"time"
 )
@@ -199,7 +200,7 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 		w.sg.group.complete = true
 	}
 	t.raise(Location{w.sg.Group(), h.ID})
-	evicted := t.squeeze(now)
+	evicted := t.squeeze(now) || len(t.evicted) > 0
 	if size > 0 && !evicted {
 		t.mu.Unlock() // nothing to read yet
 		return nil
@@ -372,6 +373,27 @@ func (w *SubgroupWriter) Leave() {
 	w.t.mu.Lock()
 	defer w.t.mu.Unlock()
 	w.quit()
+}
+
+// AfterEviction has f called when the cache drops the group, or at once where it
+// has: a writer that waits for more of it waits in vain, and keeps what there is
+// from being freed. f is called without locks held and must not block; the
+// function returned takes it back.
+func (w *SubgroupWriter) AfterEviction(f func()) (stop func()) {
+	t := w.t
+	t.mu.Lock()
+	defer t.unlockNotify()
+	g := w.sg.group
+	if g.evicted {
+		t.evicted = append(t.evicted, &f)
+		return func() {}
+	}
+	g.writers = append(g.writers, &f)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		g.writers = slices.DeleteFunc(g.writers, func(h *func()) bool { return h == &f })
+	}
 }
 
 // Detach takes all open subgroups from their writers, as if each had called

@@ -64,7 +64,7 @@ func (r *SubgroupReader) step() (p Piece, ok bool, err error) {
 	if r.merged {
 		return r.merge()
 	}
-	if r.group.squeezed && (r.state == reset || r.next < len(r.objects)) {
+	if r.squeezed() {
 		return p, false, Errorf(CodeEvicted, "group %d was evicted", r.group.Sequence)
 	}
 	if r.next < len(r.objects) && !r.taken && r.objects[r.next].ID < r.From {
@@ -99,6 +99,19 @@ func (r *SubgroupReader) step() (p Piece, ok bool, err error) {
 		}
 	}
 	return p, false, r.end()
+}
+
+// squeezed reports whether what is still to be read has gone. track.mu is held.
+func (r *SubgroupReader) squeezed() bool {
+	return r.group.squeezed && (r.merged || r.state == reset || r.next < len(r.objects))
+}
+
+// Squeezed reports whether what is still to be read has gone for want of room.
+func (r *SubgroupReader) Squeezed() bool {
+	t := r.group.track
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return r.squeezed()
 }
 
 func (r *SubgroupReader) end() error {

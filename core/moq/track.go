@@ -77,7 +77,8 @@ type Track struct {
 	readers  []*TrackReader // replaced, never modified
 	changed  chan struct{}
 	progress chan struct{}
-	lost     int // what readers did not get, see Backlog
+	evicted  []*func() // to be called, see SubgroupWriter.AfterEviction
+	lost     int       // what readers did not get, see Backlog
 }
 
 // An arrival is a subgroup or a datagram object.
@@ -248,13 +249,17 @@ func (t *Track) endOpen(err *Error) {
 	}
 }
 
-// unlockNotify unlocks t and wakes everybody who reads it.
+// unlockNotify unlocks t and wakes everybody who reads it, or writes what was
+// evicted.
 func (t *Track) unlockNotify() {
-	readers, changed := t.readers, t.changed
-	t.changed = nil
+	readers, changed, evicted := t.readers, t.changed, t.evicted
+	t.changed, t.evicted = nil, nil
 	t.mu.Unlock()
 	if changed != nil {
 		close(changed)
+	}
+	for _, f := range evicted {
+		(*f)()
 	}
 	for _, r := range readers {
 		r.signal()
@@ -370,20 +375,34 @@ func (t *Track) drop(g *Group, squeezed bool) {
 	g.evicted, g.squeezed = true, squeezed
 	g.cut(Errorf(CodeEvicted, "group %d was evicted", g.Sequence))
 	t.bytes -= g.cost
+	t.evicted = append(t.evicted, g.writers...)
+	g.writers = nil
 }
 
 // forget removes the oldest n groups, which were dropped.
 func (t *Track) forget(n int) {
+	gone := 0 // arrivals, mostly the first ones
+	for _, g := range t.groups[:n] {
+		gone += len(g.subgroups) + len(g.datagrams)
+	}
 	t.groups = slices.Delete(t.groups, 0, n)
-	t.arrivals = slices.DeleteFunc(t.arrivals, func(a arrival) bool {
-		if !a.group().evicted {
-			return false
+	kept := t.arrivals[:0]
+	for i, a := range t.arrivals {
+		if gone == 0 {
+			kept = append(kept, t.arrivals[i:]...)
+			break
 		}
+		if !a.group().evicted {
+			kept = append(kept, a)
+			continue
+		}
+		gone--
 		for _, r := range t.readers {
 			r.lose(a)
 		}
-		return true
-	})
+	}
+	clear(t.arrivals[len(kept):])
+	t.arrivals = kept
 	for _, r := range t.readers {
 		r.forgetEvicted()
 		r.held = slices.DeleteFunc(r.held, func(a arrival) bool { return a.group().evicted })
