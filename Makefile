@@ -5,7 +5,7 @@ GO       ?= go
 TOOL      = $(GO) tool -modfile=tools/go.mod
 PKG      ?= ./...
 # What `make run` passes to `moqt relay`: a relay with broadcasts of its own.
-RELAY    ?= --demo --clock
+RELAY    ?= --demo --clock $(FILM)
 # How many random tracks `make property` sends for each pair of versions.
 CHECKS   ?= 200
 # How long `make fuzz` spends on each fuzz target.
@@ -14,19 +14,30 @@ FUZZTIME ?= 10s
 BENCH    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build web page test check fmt vet lint fresh race stress property fuzz bench e2e gen cover clean
+.PHONY: help run demo film build web page test check fmt vet lint fresh race stress property fuzz bench e2e gen cover clean
 
 help:
 	@echo 'usage: make <target>'
 	@sed -n 's/^## \([a-z0-9]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
+# The film of both: ffmpeg makes one in two qualities, once; without it there is a
+# small one in the program.
+FILM = $(shell test -s bin/film.mp4 && echo --film bin/film.mp4)
+
 ## run: start a relay with a film in a loop and a clock (RELAY="flags")
-run: page build
+run: page film build
 	bin/moqt relay $(RELAY)
 
 ## demo: start a relay with a film in a loop, and print the address of the page that shows it
-demo: page build
-	bin/moqt relay --demo
+demo: page film build
+	bin/moqt relay --demo $(FILM)
+
+film:
+	@if command -v ffmpeg >/dev/null; then $(MAKE) --no-print-directory bin/film.mp4; fi
+
+bin/film.mp4: app/relay/film/film.sh
+	@mkdir -p bin && echo 'ffmpeg makes the film of the demo, once' && \
+	if $< "$(CURDIR)/$@.part.mp4"; then mv $@.part.mp4 $@; else rm -f $@.part.mp4; echo 'it could not: the small film is shown'; fi
 
 ## build: build the command into bin/
 build:

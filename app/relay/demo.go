@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"io"
 	"log/slog"
 
 	"github.com/moqtgo/moqt/app/media"
@@ -19,19 +20,23 @@ const DemoBroadcast = "demo"
 //go:embed film/film.mp4
 var film embed.FS
 
-// Demo announces a small film in mux until ctx ends: in a loop, for players of
-// hang and of MSF. log, which may be nil, is told if it cannot go on.
-func Demo(ctx context.Context, mux *moqt.TrackMux, log *slog.Logger) error {
-	mp4, err := film.ReadFile("film/film.mp4")
-	if err != nil {
-		return err
+// Demo announces a film in mux until ctx ends: in a loop, for players of hang
+// and of MSF. mp4 is a fragmented MP4; nil is a small film of our own. log, which
+// may be nil, is told if it cannot go on.
+func Demo(ctx context.Context, mux *moqt.TrackMux, mp4 io.ReadSeeker, log *slog.Logger) error {
+	if mp4 == nil {
+		own, err := film.ReadFile("film/film.mp4")
+		if err != nil {
+			return err
+		}
+		mp4 = bytes.NewReader(own)
 	}
 	b := moqt.NewBroadcast()
 	pub, err := media.NewPublisher(b, nil)
 	if err != nil {
 		return err
 	}
-	pump := media.NewPump(pub, bytes.NewReader(mp4))
+	pump := media.NewPump(pub, mp4)
 	pump.Loop = true
 	if err := pump.Start(); err != nil {
 		return err

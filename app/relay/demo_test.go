@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ func TestDemo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := &Relay{}
-		require.NoError(t, Demo(ctx, r.TrackMux(), nil))
+		require.NoError(t, Demo(ctx, r.TrackMux(), nil, nil))
 		began := time.Now()
 
 		reader, err := r.Mux.Subscribe(ctx, DemoBroadcast, media.HangTrack, nil)
@@ -64,4 +65,11 @@ func TestDemo(t *testing.T) {
 		assert.Equal(t, 0, r.Stats().Broadcasts)
 		time.Sleep(time.Minute)
 	})
+}
+
+// What is no film is refused before anything is announced.
+func TestDemoOfNoFilm(t *testing.T) {
+	r := &Relay{}
+	require.ErrorContains(t, Demo(t.Context(), r.TrackMux(), strings.NewReader("this is a text"), nil), "no MP4")
+	assert.Equal(t, 0, r.Stats().Broadcasts)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,6 +31,7 @@ type relayCmd struct {
 	Upstream []string      `placeholder:"URL" help:"Relay to join; repeatable."`
 	Clock    bool          `help:"Publish a small live broadcast, \"clock\"."`
 	Demo     bool          `help:"Publish a small film in a loop, \"demo\"."`
+	Film     string        `type:"path" placeholder:"FILE" help:"The film of --demo, a fragmented MP4; without it a small one that is in this program."`
 	Drain    time.Duration `default:"5s" help:"How long sessions may take to leave after the first signal (${default})."`
 	LogLevel string        `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	tlsFlags
@@ -39,6 +41,9 @@ type relayCmd struct {
 func (c *relayCmd) Validate() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key belong together")
+	}
+	if c.Film != "" && !c.Demo {
+		return errors.New("--film belongs to --demo")
 	}
 	for _, u := range c.Upstream {
 		if err := checkURL(u); err != nil {
@@ -70,6 +75,11 @@ func (c *relayCmd) Run(w *world) error {
 		return err
 	}
 	r := &relay.Relay{Logger: log, Client: &moqt.Client{TLSConfig: tlsConf, Logger: log}, Page: web.Handler()}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := c.own(ctx, r.TrackMux(), log); err != nil {
+		return err
+	}
 	ready := make(chan net.Addr, 1)
 	var overTCP net.Listener
 	server := &moqt.Server{
@@ -110,20 +120,9 @@ func (c *relayCmd) Run(w *world) error {
 			webErr = httpServer.Serve(overTCP)
 		}
 	}()
-	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	for _, u := range c.Upstream {
 		work.Go(func() { _ = r.Connect(ctx, u) })
-	}
-	if c.Clock {
-		if err := relay.Clock(ctx, r.TrackMux()); err != nil {
-			log.Error("no clock", "error", err)
-		}
-	}
-	if c.Demo {
-		if err := relay.Demo(ctx, r.TrackMux(), log); err != nil {
-			log.Error("no demo", "error", err)
-		}
 	}
 	c.greet(w, addr, cert)
 
@@ -141,6 +140,30 @@ func (c *relayCmd) Run(w *world) error {
 	<-webDone
 	work.Wait()
 	return err
+}
+
+// own publishes the broadcasts of the relay itself until ctx ends.
+func (c *relayCmd) own(ctx context.Context, mux *moqt.TrackMux, log *slog.Logger) error {
+	if c.Clock {
+		if err := relay.Clock(ctx, mux); err != nil {
+			return err
+		}
+	}
+	if !c.Demo {
+		return nil
+	}
+	var film io.ReadSeeker
+	if c.Film != "" {
+		f, err := os.Open(c.Film)
+		if err != nil {
+			return fmt.Errorf("--film: %w", err)
+		}
+		film = f // open as long as this process
+	}
+	if err := relay.Demo(ctx, mux, film, log); err != nil {
+		return fmt.Errorf("--demo: %w", err)
+	}
+	return nil
 }
 
 // environment takes from the variables of the interop runner what the command

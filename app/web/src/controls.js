@@ -21,7 +21,7 @@ export function controls(player, options) {
 	const { paused, muted, volume, target, latency } = player.controls;
 	const pause = () => paused.update((now) => !now);
 	const mute = () => muted.update((now) => !now);
-	const full = () => (document.fullscreenElement ? document.exitFullscreen() : $("player").requestFullscreen?.())?.catch?.(() => {});
+	const full = () => (document.fullscreenElement ? document.exitFullscreen() : $("screen").requestFullscreen?.())?.catch?.(() => {});
 	const louder = (by) => volume.update((now) => Math.round(Math.min(1, Math.max(0, now + by)) * 20) / 20);
 	const statistics = () => {
 		$("stats").hidden = !$("stats").hidden;
