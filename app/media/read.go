@@ -136,6 +136,10 @@ func mergePatch(target, patch any) any {
 // there, unless its subscription says.
 const DefaultLatency = time.Second
 
+// startGrace is how long the first group to arrive waits for those before it:
+// streams can overtake each other.
+const startGrace = 100 * time.Millisecond
+
 // A Reader reads the samples of one track in the order of its groups, however
 // they arrive. It belongs to one goroutine.
 type Reader struct {
@@ -228,26 +232,24 @@ func (r *Reader) lose(first, last uint64, why string) {
 // group returns the next group.
 func (r *Reader) group(ctx context.Context) (*moqt.GroupReader, error) {
 	for {
-		if g, ok := r.held[r.next]; ok || r.begun && len(r.held) > 0 && time.Since(r.since) >= r.latency {
-			if !ok {
-				g = r.skip("missing")
-			}
+		if g, ok := r.held[r.next]; ok && r.begun {
 			r.take(g)
 			return g, nil
+		}
+		if len(r.held) > 0 && time.Since(r.since) >= r.patience() {
+			return r.skip(), nil
 		}
 		g, err := r.arrival(ctx)
 		switch {
 		case err == errHeld:
 		case err == io.EOF && len(r.held) > 0:
-			g = r.skip("missing")
-			r.take(g)
-			return g, nil
+			return r.skip(), nil
 		case err != nil:
 			return nil, err
-		case !r.begun || g.Sequence() == r.next:
+		case g.Sequence() == r.next: // 0, before it has begun
 			r.begun = true
 			return g, nil
-		case g.Sequence() < r.next: // given up before
+		case r.begun && g.Sequence() < r.next: // given up before
 		default:
 			if len(r.held) == 0 {
 				r.since = time.Now()
@@ -257,6 +259,14 @@ func (r *Reader) group(ctx context.Context) (*moqt.GroupReader, error) {
 	}
 }
 
+// patience is how long what is held waits for what is before it.
+func (r *Reader) patience() time.Duration {
+	if !r.begun {
+		return min(startGrace, r.latency)
+	}
+	return r.latency
+}
+
 var errHeld = errors.New("what is held has waited long enough")
 
 // arrival returns the next group that comes, or errHeld.
@@ -264,7 +274,7 @@ func (r *Reader) arrival(ctx context.Context) (*moqt.GroupReader, error) {
 	if len(r.held) == 0 {
 		return r.r.NextGroup(ctx)
 	}
-	short, cancel := context.WithDeadline(ctx, r.since.Add(r.latency))
+	short, cancel := context.WithDeadline(ctx, r.since.Add(r.patience()))
 	defer cancel()
 	g, err := r.r.NextGroup(short)
 	if err != nil && short.Err() != nil && ctx.Err() == nil {
@@ -273,11 +283,17 @@ func (r *Reader) arrival(ctx context.Context) (*moqt.GroupReader, error) {
 	return g, err
 }
 
-// skip gives up the groups before the first one that is held.
-func (r *Reader) skip(why string) *moqt.GroupReader {
+// skip gives up the groups before the first one that is held, and returns that.
+// Before the beginning there is nothing to give up.
+func (r *Reader) skip() *moqt.GroupReader {
 	first := slices.Min(slices.Collect(maps.Keys(r.held)))
-	r.lose(r.next, first-1, why)
-	return r.held[first]
+	if r.begun {
+		r.lose(r.next, first-1, "missing")
+	}
+	r.begun = true
+	g := r.held[first]
+	r.take(g)
+	return g
 }
 
 // take takes a group out of those that are held.

@@ -80,15 +80,20 @@ func TestOrder(t *testing.T) {
 		got := s.read(track, patient)
 		s.group(w, 3, true, 30)
 		synctest.Wait()
+		assert.Empty(t, got.pts, "an earlier one may come")
+		s.group(w, 2, true, 20)
+		time.Sleep(startGrace)
+		synctest.Wait()
+		assert.Equal(t, []int64{20, 30}, got.pts)
 		s.group(w, 5, true, 50, 51)
 		s.group(w, 6, true, 60)
 		synctest.Wait()
-		assert.Equal(t, []int64{30}, got.pts)
-		s.group(w, 2, true, 20) // before the first one: too late
+		assert.Equal(t, []int64{20, 30}, got.pts)
+		s.group(w, 1, true, 10) // before the first one: too late
 		s.group(w, 4, true, 40)
 		require.NoError(t, w.Close())
 		<-got.done
-		assert.Equal(t, []int64{30, 40, 50, 51, 60}, got.pts)
+		assert.Equal(t, []int64{20, 30, 40, 50, 51, 60}, got.pts)
 		assert.Empty(t, got.lost)
 		assert.ErrorIs(t, got.err, io.EOF)
 	})
