@@ -1,4 +1,4 @@
-// node run.mjs [camera] [negative] [matrix] [cli] [media] [page] [join] [--only=TEXT] [--dialect=TEXT]; without names: all but join.
+// node run.mjs [camera] [negative] [matrix] [cli] [media] [page] [join] [--only=TEXT] [--dialect=TEXT] [--seconds=N]; without names: all but join.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { launch } from "./lib/browser.mjs";
@@ -20,7 +20,7 @@ const parts = {
 	},
 	matrix: (world, report) => matrix(world, report, value("only"), value("dialect")),
 	cli: (world, report) => cli(world, report),
-	media: (world, report) => media(world, report, value("only"), value("dialect")),
+	media: (world, report) => media({ ...world, seconds: value("seconds") && Number(value("seconds")) }, report, value("only"), value("dialect")),
 	page: (world, report) => page(world, report),
 	join: (world, report) => join20(world, report),
 };

@@ -34,7 +34,7 @@ async function packets(file) {
 const codecs = async (file) => (await run("ffprobe", ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", file])).trim().split("\n");
 
 /** there and back: what ffmpeg wrote is what ffprobe reads behind the relay, packet by packet. */
-async function same({ relay }, scheme, seconds) {
+async function same({ relay, seconds = 10 }, scheme) {
 	const client = ["--once", "--cert-sha256", relay.hash, relay.url.replace("http:", scheme), `e2e/media/${scheme}same`, "--fmp4"];
 	const [sent, got] = [out(`media-sent-${scheme.slice(0, 4)}.mp4`), out(`media-got-${scheme.slice(0, 4)}.mp4`)];
 	const subscriber = pipeline({ args: ["subscribe", ...client], output: got });
@@ -90,6 +90,42 @@ async function play({ browser, pages, relay }, source, dialect, name) {
 	return { ok: !failed.length, note: !failed.length && result.map(([, , detail]) => detail).join(", "), reason: `${failed.map(([check, , detail]) => `${check}: only ${detail || "nothing"}`).join("; ")} ${said.trim()}` };
 }
 
+/** qualities: in the relay's own page the quality that is chosen is the one that is shown. */
+async function qualities({ browser, pages, relay }) {
+	const path = "e2e/media/qualities";
+	const publisher = pipeline({ media: film({ seconds: 60, pictures: 3 }), args: ["publish", "--cert-sha256", relay.hash, relay.url.replace("http:", "moqt:"), path, "--fmp4", "--live"] });
+	const player = await openPage(browser, `${relay.url}watch/${path}?stats=1&muted=1`, "media-qualities", pages.counting);
+	const shown = [];
+	try {
+		for (const [label, size] of [["", /./], ["90p", /160×90/], ["360p", /640×360/], ["180p", /320×180/]]) {
+			let picture = "nothing";
+			let before;
+			for (const deadline = Date.now() + failSafe; ; await new Promise((done) => setTimeout(done, 250))) {
+				const { stats, videoFrames } = await player.evaluate(() => e2e.state());
+				picture = stats.Picture ?? picture;
+				before ??= videoFrames;
+				if (size.test(picture) && videoFrames > before + 20) break;
+				if (Date.now() > deadline) throw new Error(`${label || "automatic"}: it shows ${picture}, ${videoFrames - before} frames`);
+				const options = await player.evaluate(() => [...document.querySelectorAll("#quality option")].map(({ value, textContent }) => [value, textContent]));
+				const option = options.find(([, text]) => text.split(" ")[0] === label);
+				if (!option) continue;
+				await player.evaluate((value) => {
+					const select = document.getElementById("quality");
+					if (select.value === value) return;
+					select.value = value;
+					select.dispatchEvent(new Event("change"));
+				}, option[0]);
+			}
+			shown.push(picture);
+		}
+	} finally {
+		await closePage(player);
+		publisher.kill("SIGTERM");
+	}
+	await publisher.ended;
+	return { ok: true, note: shown.join(", then ") };
+}
+
 /** camera: what the browser's encoders have put out is what ffprobe counts, give or take a group. */
 async function camera({ browser, pages, relay }) {
 	const path = "e2e/media/camera.hang";
@@ -132,10 +168,12 @@ export async function media(world, report, only = "", column = "") {
 	const wanted = new RegExp(only);
 	for (const scheme of ["moqt:", "https:"]) {
 		const row = "ffmpeg to ffprobe: three renditions and sound, all packets";
-		if (wanted.test(row) && !column) report.add(row, scheme === "moqt:" ? "QUIC" : "WebTransport", await same(world, scheme, 10).catch(failure));
+		if (wanted.test(row) && !column) report.add(row, scheme === "moqt:" ? "QUIC" : "WebTransport", await same(world, scheme).catch(failure));
 	}
 	const row = "camera to ffprobe: H.264 and Opus";
 	if (wanted.test(row) && !column) report.add(row, "WebTransport", await camera(world).catch(failure));
+	const choice = "ffmpeg to the relay's page: three qualities to choose";
+	if (wanted.test(choice) && !column) report.add(choice, "lite-05", await qualities(world).catch(failure));
 	for (const [i, [row, source]] of Object.entries(sources).entries()) {
 		for (const dialect of Object.keys(dialects).filter((dialect) => wanted.test(row) && dialect.includes(column))) {
 			report.add(row, dialect, await play(world, source, dialect, `${i}-${dialect}`).catch(failure));
