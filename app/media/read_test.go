@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,10 +44,25 @@ func (s *stage) group(w *moqt.TrackWriter, sequence uint64, whole bool, micros .
 
 // A tracker reads a track to its end.
 type tracker struct {
+	mu   sync.Mutex
 	pts  []int64
 	lost []string
 	err  error
 	done chan struct{}
+}
+
+// shown returns the times of what has been read so far.
+func (t *tracker) shown() []int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.pts)
+}
+
+// missed returns what was lost so far.
+func (t *tracker) missed() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.lost)
 }
 
 func (s *stage) read(t Track, sub *moqt.Subscription) *tracker {
@@ -54,6 +71,8 @@ func (s *stage) read(t Track, sub *moqt.Subscription) *tracker {
 	require.NoError(s, err)
 	got := &tracker{done: make(chan struct{})}
 	r.Lost = func(first, last uint64, why string) {
+		got.mu.Lock()
+		defer got.mu.Unlock()
 		got.lost = append(got.lost, fmt.Sprintf("%d to %d: %s", first, last, why))
 	}
 	go func() {
@@ -64,7 +83,9 @@ func (s *stage) read(t Track, sub *moqt.Subscription) *tracker {
 			if sample, got.err = r.Read(s.Context()); got.err != nil {
 				return
 			}
+			got.mu.Lock()
 			got.pts = append(got.pts, sample.PTS())
+			got.mu.Unlock()
 		}
 	}()
 	synctest.Wait()
@@ -80,21 +101,21 @@ func TestOrder(t *testing.T) {
 		got := s.read(track, patient)
 		s.group(w, 3, true, 30)
 		synctest.Wait()
-		assert.Empty(t, got.pts, "an earlier one may come")
+		assert.Empty(t, got.shown(), "an earlier one may come")
 		s.group(w, 2, true, 20)
 		time.Sleep(startGrace)
 		synctest.Wait()
-		assert.Equal(t, []int64{20, 30}, got.pts)
+		assert.Equal(t, []int64{20, 30}, got.shown())
 		s.group(w, 5, true, 50, 51)
 		s.group(w, 6, true, 60)
 		synctest.Wait()
-		assert.Equal(t, []int64{20, 30}, got.pts)
+		assert.Equal(t, []int64{20, 30}, got.shown())
 		s.group(w, 1, true, 10) // before the first one: too late
 		s.group(w, 4, true, 40)
 		require.NoError(t, w.Close())
 		<-got.done
-		assert.Equal(t, []int64{20, 30, 40, 50, 51, 60}, got.pts)
-		assert.Empty(t, got.lost)
+		assert.Equal(t, []int64{20, 30, 40, 50, 51, 60}, got.shown())
+		assert.Empty(t, got.missed())
 		assert.ErrorIs(t, got.err, io.EOF)
 	})
 }
@@ -109,16 +130,16 @@ func TestMissingGroup(t *testing.T) {
 		s.group(w, 3, true, 30)
 		time.Sleep(900 * time.Millisecond)
 		synctest.Wait()
-		assert.Equal(t, []int64{1}, got.pts)
+		assert.Equal(t, []int64{1}, got.shown())
 		time.Sleep(200 * time.Millisecond)
 		synctest.Wait()
-		assert.Equal(t, []int64{1, 30}, got.pts)
-		assert.Equal(t, []string{"1 to 2: missing"}, got.lost)
+		assert.Equal(t, []int64{1, 30}, got.shown())
+		assert.Equal(t, []string{"1 to 2: missing"}, got.missed())
 		s.group(w, 5, true, 50)
 		require.NoError(t, w.Close())
 		<-got.done
-		assert.Equal(t, []int64{1, 30, 50}, got.pts)
-		assert.Equal(t, []string{"1 to 2: missing", "4 to 4: missing"}, got.lost)
+		assert.Equal(t, []int64{1, 30, 50}, got.shown())
+		assert.Equal(t, []string{"1 to 2: missing", "4 to 4: missing"}, got.missed())
 	})
 }
 
@@ -136,10 +157,10 @@ func TestBrokenGroup(t *testing.T) {
 		s.group(w, 2, true, 20)
 		require.NoError(t, w.Close())
 		<-got.done
-		assert.Equal(t, []int64{1, 2, 10, 20}, got.pts)
-		require.Len(t, got.lost, 2)
-		assert.Equal(t, "0 to 0: moq: too old: too old", got.lost[0])
-		assert.Contains(t, got.lost[1], "1 to 1: media: a frame ends in the middle")
+		assert.Equal(t, []int64{1, 2, 10, 20}, got.shown())
+		require.Len(t, got.missed(), 2)
+		assert.Equal(t, "0 to 0: moq: too old: too old", got.missed()[0])
+		assert.Contains(t, got.missed()[1], "1 to 1: media: a frame ends in the middle")
 	})
 }
 
@@ -152,9 +173,9 @@ func TestTrackFails(t *testing.T) {
 		synctest.Wait()
 		w.CloseWithError(moqt.Errorf(moqt.CodeDropped, "gone"))
 		<-got.done
-		assert.Equal(t, []int64{1}, got.pts)
+		assert.Equal(t, []int64{1}, got.shown())
 		assert.ErrorIs(t, got.err, moqt.ErrDropped)
-		assert.Empty(t, got.lost)
+		assert.Empty(t, got.missed())
 	})
 }
 
