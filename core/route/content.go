@@ -22,6 +22,7 @@ type content struct {
 	waits    []wait         // of who waits
 	ended    bool
 	deadline time.Time // of waiting and lingering
+	length   int       // hops of the best publication there is or was
 	feeds    map[moq.FullTrackName][]*feed
 }
 
@@ -46,7 +47,7 @@ func (n *node) join(p *Publication, serial uint64) *content {
 
 func newContent(p *Publication, serial uint64) *content {
 	return &content{
-		path: p.path, serial: serial, origin: p.route.origin(), relation: p.relation,
+		path: p.path, serial: serial, origin: p.route.origin(), relation: p.relation, length: len(p.route.Hops),
 		feeds: map[moq.FullTrackName][]*feed{},
 	}
 }
@@ -67,6 +68,7 @@ func (c *content) rank() {
 			cmp.Compare(b.serial, a.serial),
 		)
 	})
+	c.length = len(c.pubs[0].route.Hops)
 }
 
 // adopt gives the orphans of c a source.
@@ -109,11 +111,23 @@ func (m *Mux) assign(f *feed, calls *calls) {
 		if p.serves(path) && (f.content.merge || len(f.pubs) == 0) {
 			f.pubs = append(f.pubs, p)
 			calls.want(m, p.source, f.track)
+			m.single(f, p, calls)
 		}
 	}
 	if len(f.pubs) == 0 && len(f.content.pubs) > 0 {
 		f.forget(m)
 		calls.fail(f.track, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", path))
+	}
+}
+
+// single drops the other feeds of f's name that p serves too and that nobody
+// reads: each was made for a viewer whom another route did not suit.
+func (m *Mux) single(f *feed, p *Publication, calls *calls) {
+	for _, g := range slices.Clone(f.content.feeds[f.track.Name()]) {
+		if g != f && slices.Contains(g.pubs, p) && len(g.pushed) == 0 && g.track.Demand().Readers == 0 {
+			g.forget(m)
+			g.dropped(m, calls)
+		}
 	}
 }
 
@@ -158,6 +172,7 @@ func (m *Mux) endContent(c *content, calls *calls) {
 	m.uncount(c.last)
 	if n := m.root.find(c.path); n != nil {
 		n.remove(c)
+		m.hush(n, c, calls)
 	}
 	why := moq.Errorf(moq.CodeDropped, "the publisher of %q vanished", c.path)
 	if c.waiting {

@@ -98,6 +98,8 @@ type Mux struct {
 	totals   map[moq.Path]int // of those below one root
 	feeds    map[*moq.Track]*feed
 	fading   map[*content]struct{} // contents without a live publication
+	endings  map[*node]struct{}    // where echoes may come
+	counted  bool                  // somebody has counted nodes, and not named them
 	serial   uint64
 	alarm    func(time.Time)
 	watchers int
@@ -109,7 +111,7 @@ func NewMux(conf Config) *Mux {
 	conf = conf.withDefaults()
 	return &Mux{
 		conf: conf, cache: moq.NewBudget(conf.CacheBytes, conf.RootBytes),
-		feeds: map[*moq.Track]*feed{}, fading: map[*content]struct{}{}, totals: map[moq.Path]int{},
+		feeds: map[*moq.Track]*feed{}, fading: map[*content]struct{}{}, endings: map[*node]struct{}{}, totals: map[moq.Path]int{},
 	}
 }
 
@@ -222,6 +224,7 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 	for _, c := range ended {
 		m.endContent(c, &calls)
 	}
+	m.unhush(now, later, &calls)
 	var idle []*feed
 	for _, f := range m.feeds {
 		switch due := f.due(now, m.conf.Idle); {

@@ -140,9 +140,11 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 	delete(m.fading, c)
 	c.pubs = append(c.pubs, p)
 	c.rank()
+	m.counted = m.counted || c.echoes()
 	for _, old := range slices.Clone(n.contents) {
 		switch {
 		case old == c:
+		case c.yields(old):
 		case len(old.pubs) == 0: // lingering: it never delays a newcomer
 			m.endContent(old, calls)
 		case n.active() == c:
@@ -289,11 +291,12 @@ func (p *Publication) Lose(now time.Time) {
 	calls.run()
 }
 
-// alone reports whether c is all there is under its path: otherwise an earlier
-// content that is still alive is restored at once.
+// alone reports whether c is all there is under its path, but for echoes of it:
+// otherwise an earlier content that is still alive is restored at once.
 func (m *Mux) alone(c *content) bool {
 	n := m.root.find(c.path)
-	return n != nil && len(n.contents) == 1 && n.contents[0] == c
+	return n != nil && slices.Contains(n.contents, c) &&
+		!slices.ContainsFunc(n.contents, func(d *content) bool { return d != c && !d.yields(c) })
 }
 
 func (m *Mux) leave(p *Publication) {

@@ -75,6 +75,7 @@ type mesh struct {
 	relays []*Mux
 	links  []*link
 	local  map[string]*Publication
+	counts bool // they count hops instead of heeding relations
 }
 
 // A link carries what one end is told to the other: both ends are a session.
@@ -82,17 +83,20 @@ type link struct {
 	to    *View
 	watch *AnnounceReader
 	live  map[moq.Path]*Publication
+	hops  bool
 }
 
 // join joins a leaf to an upstream relay.
 func (m *mesh) join(t require.TestingT, leaf, up int) {
 	l, u := m.relays[leaf].View(Scope{Peer: new(int)}), m.relays[up].View(Scope{Peer: new(int)})
-	l.SetRelation(Upstream)
-	u.SetRelation(Leaf)
+	if !m.counts {
+		l.SetRelation(Upstream)
+		u.SetRelation(Leaf)
+	}
 	for _, ends := range [][2]*View{{l, u}, {u, l}} {
 		w, err := ends[0].Watch("", 0, nil)
 		require.NoError(t, err)
-		m.links = append(m.links, &link{to: ends[1], watch: w, live: map[moq.Path]*Publication{}})
+		m.links = append(m.links, &link{to: ends[1], watch: w, live: map[moq.Path]*Publication{}, hops: m.counts})
 	}
 }
 
@@ -105,7 +109,11 @@ func (l *link) move(t require.TestingT) bool {
 			p.End()
 		}
 		if a.Change == Active || a.Change == Replaced {
-			p, err := l.to.Publish(a.Path, Route{Hops: []uint64{0}}, newSource())
+			hops := []uint64{0}
+			if l.hops {
+				hops = make([]uint64, len(a.Hops)+1)
+			}
+			p, err := l.to.Publish(a.Path, Route{Hops: hops}, newSource())
 			require.NoError(t, err)
 			l.live[a.Path] = p
 		}

@@ -12,13 +12,14 @@ type node struct {
 	children map[string]*node
 	contents []*content // oldest first
 	watches  []*watch
+	ending   *ending // what has ended here lately
 }
 
 // active returns what the path means now: the newest content of those that came
-// from nearest, see Relation.
+// from nearest, see Relation, and that are no echo of another.
 func (n *node) active() (nearest *content) {
 	for _, c := range slices.Backward(n.contents) {
-		if !c.waiting && (nearest == nil || c.relation < nearest.relation) {
+		if !c.waiting && !n.hushed(c) && (nearest == nil || c.relation < nearest.relation || nearest.yields(c)) {
 			nearest = c
 		}
 	}
@@ -26,7 +27,7 @@ func (n *node) active() (nearest *content) {
 }
 
 func (n *node) empty() bool {
-	return len(n.children) == 0 && len(n.contents) == 0 && len(n.watches) == 0
+	return len(n.children) == 0 && len(n.contents) == 0 && len(n.watches) == 0 && n.ending == nil
 }
 
 // at returns the node of the path, made if needed.

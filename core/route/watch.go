@@ -48,7 +48,8 @@ type watch struct {
 	prefix moq.Path // absolute
 	wake   func()
 	awake  atomic.Bool
-	tracks bool                // it is told of tracks, not of broadcasts
+	tracks bool // it is told of tracks, not of broadcasts
+	gather func(context.Context)
 	said   func(moq.Path) bool // whether anything was said of a path; mux.mu is held
 
 	// guarded by mux.mu
@@ -242,6 +243,9 @@ func next[T any](ctx context.Context, w *watch, batch *[]T, drain func(int) []T)
 		if err != nil {
 			return first, err
 		}
+		if w.gather != nil {
+			w.gather(ctx)
+		}
 		if *batch = drain(64); len(*batch) > 0 {
 			continue
 		}
@@ -265,6 +269,10 @@ func (r *AnnounceReader) All(ctx context.Context) iter.Seq2[Announcement, error]
 		}
 	}
 }
+
+// Gather sets what Next calls before it looks for news, so that all that comes
+// at one moment is there. Call it before the first Next.
+func (w *watch) Gather(wait func(context.Context)) { w.gather = wait }
 
 // OnEnd sets what is called once, without locks held, when the watch ends.
 func (w *watch) OnEnd(f func()) {
