@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +32,8 @@ type Config struct {
 	// says, once a newer one exists: 1 s.
 	MinLatency time.Duration
 	// Coalesce is how long what is ready to be sent waits for more of it: 0.
-	// Some of it leaves later, in fewer packets. A simulation sets a
-	// nanosecond: then everything of an instant is known before any of it is
+	// Some of it leaves later, in fewer packets. A simulation sets two
+	// nanoseconds: then everything of an instant is known before any of it is
 	// written, and it does not matter what came first.
 	Coalesce time.Duration
 	// OnGoaway is called when the peer asks to move to uri ("" for
@@ -58,6 +59,20 @@ func (c *Config) WithDefaults() *Config {
 	return &d
 }
 
+// Gather waits for half of Coalesce, so that all that one moment brings is there
+// and what comes of it is sent with the rest.
+func (c *Config) Gather(ctx context.Context) {
+	if c.Coalesce/2 <= 0 {
+		return
+	}
+	timer := time.NewTimer(c.Coalesce / 2)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 // Limits bound what a peer may make us hold. A field left zero takes the
 // default named.
 type Limits struct {
@@ -67,7 +82,7 @@ type Limits struct {
 	HeaderTime    time.Duration // until a stream's first message is complete: 10 s
 	Requests      int           // request streams before their first message: 100; more wait
 	RequestRate   int           // requests and updates a second once RequestBurst is spent: 200
-	RequestBurst  int           // twice Subscriptions
+	RequestBurst  int           // Subscriptions and Announcements together: a peer that is back asks for all it had
 	Resets        int           // streams that the peer opens and aborts, a second: 100
 	Updates       int           // updates of one request that we have not answered: 8
 	UnsentBytes   int           // messages of ours that the peer does not read: 8 MiB
@@ -94,12 +109,12 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.Rendezvous, 10*time.Second)
 	orDefault(&l.Subscriptions, 1024)
 	orDefault(&l.RequestRate, 200)
-	orDefault(&l.RequestBurst, 2*l.Subscriptions)
 	orDefault(&l.Resets, 100)
 	orDefault(&l.Updates, 8)
 	orDefault(&l.UnsentBytes, 8<<20)
 	orDefault(&l.Watches, 256)
 	orDefault(&l.Announcements, 4096)
+	orDefault(&l.RequestBurst, l.Subscriptions+l.Announcements)
 	orDefault(&l.AnnounceLull, 10*time.Millisecond)
 	orDefault(&l.Fetches, 16)
 	orDefault(&l.Probes, 8)

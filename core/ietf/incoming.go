@@ -21,9 +21,7 @@ type incoming struct {
 	// guarded by s.mu
 	queued  bool // in s.wanted
 	over    bool
-	renew   bool        // it is to be updated, so that it does not expire
-	expiry  *time.Timer // of that
-	bound   bool        // the alias is known
+	bound   bool // the alias is known
 	alias   uint64
 	info    moq.TrackInfo
 	start   moq.Location // behind the largest object when it was bound
@@ -101,21 +99,11 @@ func (s *session) request() {
 // TRACK_STATUS: so it is subscribed at once.
 func (in *incoming) advance() error {
 	s := in.s
-	s.mu.Lock()
-	renew := in.renew && in.c != nil
-	in.renew = false
-	s.mu.Unlock()
-	if renew {
-		return in.update()
-	}
 	d := in.track.Demand()
 	if d.Readers == 0 {
 		return nil
 	}
-	if s.cfg.Import { // a relay keeps what comes too late for one subscriber
-		d.ObjectTimeout, d.SubgroupTimeout = 0, 0
-	}
-	want := parametersOf(d)
+	want := parametersOf(s.p, d)
 	if in.c != nil && in.c.kind == kindPublish {
 		return nil
 	}
@@ -141,26 +129,35 @@ func (in *incoming) advance() error {
 		s.group.Go(in.respond)
 		return nil
 	}
-	if want.SubscriberPriority == in.sent.SubscriberPriority {
+	// A timeout that is not there any more stays what it was.
+	object, subgroup := want.ObjectDeliveryTimeout.or(in.sent.ObjectDeliveryTimeout.v), want.SubgroupDeliveryTimeout.or(in.sent.SubgroupDeliveryTimeout.v)
+	if want.SubscriberPriority == in.sent.SubscriberPriority && object == in.sent.ObjectDeliveryTimeout.v && subgroup == in.sent.SubgroupDeliveryTimeout.v {
 		return nil
 	}
 	in.sent.SubscriberPriority = want.SubscriberPriority
+	if want.ObjectDeliveryTimeout.has {
+		in.sent.ObjectDeliveryTimeout = want.ObjectDeliveryTimeout
+	}
+	if want.SubgroupDeliveryTimeout.has {
+		in.sent.SubgroupDeliveryTimeout = want.SubgroupDeliveryTimeout
+	}
 	return in.update()
 }
 
-// update tells the peer another priority, or that we are still there.
+// update tells the peer another priority or timeout.
 func (in *incoming) update() error {
 	s := in.s
 	s.mu.Lock()
 	start, id := in.start, s.nextID
 	if !in.bound || s.p.MaxRequestID && id >= s.maxID {
 		s.mu.Unlock()
-		return nil // a priority is not worth waiting for
+		return nil // neither is worth waiting for
 	}
 	s.nextID += 2
 	s.mu.Unlock()
 	m := &requestUpdate{Of: kindSubscribe, RequestID: id, ExistingID: in.c.id}
 	m.Params.SubscriberPriority = in.sent.SubscriberPriority
+	m.Params.ObjectDeliveryTimeout, m.Params.SubgroupDeliveryTimeout = in.sent.ObjectDeliveryTimeout, in.sent.SubgroupDeliveryTimeout
 	if s.p.InlineFields {
 		// Every field is there, and the start may not go back.
 		if f := in.sent.Filter.v; f.Type != filterRelative {
@@ -215,33 +212,8 @@ func (in *incoming) responses() error {
 	if _, known := in.track.Info(); !known {
 		in.track.SetInfo(info)
 	}
-	in.expires(ok.Params.Expires.v)
 	return in.c.wait(true, in.response)
 }
-
-// expires sees to it that a subscription with an end is renewed: an update does
-// that in drafts where it is answered. 0: it has no end.
-func (in *incoming) expires(after time.Duration) {
-	s := in.s
-	if after == 0 || !s.p.AnswersUpdates {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if in.over || s.closing {
-		return
-	}
-	in.expiry = time.AfterFunc(max(after/2, minRenewal), func() {
-		s.mu.Lock()
-		in.renew = true
-		s.mu.Unlock()
-		s.Want(in.track)
-		in.expires(after)
-	})
-}
-
-// minRenewal is how often a subscription is renewed at most.
-const minRenewal = 100 * time.Millisecond
 
 // response takes what the publisher says of a subscription once it stands.
 func (in *incoming) response(m message) error {
@@ -342,9 +314,6 @@ func (s *session) endIncoming(in *incoming, why *moq.Error) {
 		return
 	}
 	in.over = true
-	if in.expiry != nil {
-		in.expiry.Stop()
-	}
 	if in.timer != nil {
 		in.timer.Stop()
 	}

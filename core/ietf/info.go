@@ -32,18 +32,11 @@ func (p *Profile) info(props []moq.Property, params *parameters) moq.TrackInfo {
 	if x, ok := lookup(props, propTimescale); ok {
 		info.Timescale = x
 	}
-	if x, ok := lookup(props, propObjectTimeout); ok {
-		info.ObjectTimeout = duration(x)
-	}
-	if x, ok := lookup(props, propSubgroupTimeout); ok {
-		info.SubgroupTimeout = duration(x)
-	}
 	return info
 }
 
 // patience is how long a late group is still sent to a subscriber that states
-// no longer delivery timeout: the drafts have no such limit, and no queue is
-// endless.
+// no delivery timeout: the drafts have no such limit, and no queue is endless.
 const patience = 10 * time.Second
 
 // subscription returns what a subscriber asks for; an absent value is taken
@@ -58,9 +51,9 @@ func (m *parameters) subscription(s moq.Subscription) moq.Subscription {
 	if m.Forward.has {
 		s.Paused = !m.Forward.v
 	}
-	s.ObjectTimeout = m.ObjectDeliveryTimeout.or(s.ObjectTimeout)
-	s.SubgroupTimeout = m.SubgroupDeliveryTimeout.or(s.SubgroupTimeout)
-	s.MaxLatency = max(s.MaxLatency, s.ObjectTimeout, s.SubgroupTimeout)
+	if t := m.SubgroupDeliveryTimeout.or(m.ObjectDeliveryTimeout.v); t > 0 {
+		s.MaxLatency = t
+	}
 	if !m.Filter.has {
 		return s
 	}
@@ -83,7 +76,7 @@ func (m *parameters) subscription(s moq.Subscription) moq.Subscription {
 }
 
 // parametersOf returns what we ask for.
-func parametersOf(d moq.Demand) parameters {
+func parametersOf(p *Profile, d moq.Demand) parameters {
 	m := parameters{
 		SubscriberPriority: some(255 - d.Priority),
 		GroupOrder:         some(d.Order),
@@ -92,11 +85,12 @@ func parametersOf(d moq.Demand) parameters {
 		// otherwise the largest object, which relays take for that.
 		Filter: some(locationFilter{Type: filterRelative, Groups: 1}),
 	}
-	if d.ObjectTimeout > 0 {
-		m.ObjectDeliveryTimeout = some(d.ObjectTimeout)
-	}
-	if d.SubgroupTimeout > 0 {
-		m.SubgroupDeliveryTimeout = some(d.SubgroupTimeout)
+	if d.MaxLatency > 0 && d.MaxLatency != patience { // the publisher decides where nobody asks
+		if p.params[paramSubgroupDeliveryTimeout] != 0 {
+			m.SubgroupDeliveryTimeout = some(d.MaxLatency)
+		} else {
+			m.ObjectDeliveryTimeout = some(d.MaxLatency)
+		}
 	}
 	if d.From == moq.FromAbsolute {
 		m.Filter.v = locationFilter{Type: filterAbsoluteStart, Start: d.Start}

@@ -172,6 +172,7 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 	if err != nil {
 		return nil, err
 	}
+	reader.Gather(s.cfg.Gather)
 	var pubsMu sync.Mutex
 	pubs := map[moq.Path]entry{}
 	report := func(path moq.Path, by *call, active bool) {

@@ -2,7 +2,6 @@ package ietf
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -12,15 +11,10 @@ import (
 	"github.com/moqtgo/moqt/core/route"
 )
 
-// An offer is a PUBLISH_NAMESPACE of ours; where the peer refuses it and says
-// when to try again, one after the other.
+// An offer is a PUBLISH_NAMESPACE of ours.
 type offer struct {
-	s    *session
-	path moq.Path
-	over chan struct{} // closed when it is taken back
-
+	c *call
 	// guarded by s.mu
-	c        *call // the last one
 	answered bool
 	err      error // the peer has refused it, or has cancelled it later
 }
@@ -55,16 +49,54 @@ func (s *session) Accepted(ctx context.Context, path moq.Path) error {
 // export offers everything of the home view to a server, which has not asked
 // for it.
 func (s *session) export() {
-	reader, err := s.home.Watch("", 0, nil)
+	wake, woken := waker()
+	reader, err := s.home.Watch("", 0, woken)
 	if err != nil {
 		return
 	}
 	defer reader.Close()
 	e := &exported{s: s, live: map[moq.Path]*offer{}}
 	defer e.withdraw()
-	for a, err := range reader.All(s.ctx) {
-		if err != nil || !e.offer(a) {
+	s.heed(s.ctx, wake, func() (more, ok bool) { return e.drain(reader) })
+}
+
+// waker returns what a reader wakes, and how.
+func waker() (wake <-chan struct{}, woken func()) {
+	c := make(chan struct{}, 1)
+	return c, func() {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// heed says by drain what there is to be said, until ctx ends or nothing can be
+// said any more. What changes several times in a lull is said once.
+func (s *session) heed(ctx context.Context, wake <-chan struct{}, drain func() (more, ok bool)) {
+	for said := false; ctx.Err() == nil; {
+		s.cfg.Gather(ctx)
+		more, ok := drain()
+		if !ok {
 			return
+		}
+		if more {
+			said = true
+			continue
+		}
+		if said {
+			said = false
+			lull := time.NewTimer(s.cfg.Limits.AnnounceLull)
+			select {
+			case <-lull.C:
+			case <-ctx.Done():
+				lull.Stop()
+			}
+			continue
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
 		}
 	}
 }
@@ -73,6 +105,17 @@ func (s *session) export() {
 type exported struct {
 	s    *session
 	live map[moq.Path]*offer
+}
+
+// drain offers the next changes. more says that there were any, ok that there
+// can be more requests.
+func (e *exported) drain(names *route.AnnounceReader) (more, ok bool) {
+	for _, a := range names.Drain(64) {
+		if more = true; !e.offer(a) {
+			return more, false
+		}
+	}
+	return more, true
 }
 
 // offer makes a PUBLISH_NAMESPACE of an announcement, and withdraws it with its
@@ -111,121 +154,66 @@ func (e *exported) withdraw() {
 
 // announce makes a PUBLISH_NAMESPACE.
 func (s *session) announce(path moq.Path) (*offer, error) {
-	o := &offer{s: s, path: path, over: make(chan struct{})}
-	c, err := o.ask()
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	s.offers[path] = o
-	s.mu.Unlock()
-	s.group.Go(func() { o.serve(c) })
-	return o, nil
-}
-
-// ask sends the request.
-func (o *offer) ask() (*call, error) {
-	c, err := o.s.open(kindPublishNamespace, func(id uint64) message {
-		return &publishNamespace{RequestID: id, Namespace: o.path}
+	c, err := s.open(kindPublishNamespace, func(id uint64) message {
+		return &publishNamespace{RequestID: id, Namespace: path}
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.s.mu.Lock()
-	defer o.s.mu.Unlock()
-	c.name.Path = o.path
-	o.c = c
-	return c, nil
+	o := &offer{c: c}
+	s.mu.Lock()
+	c.name.Path = path
+	s.offers[path] = o
+	s.mu.Unlock()
+	s.group.Go(o.respond)
+	return o, nil
 }
 
 // withdraw takes an offer back.
 func (s *session) withdraw(path moq.Path, o *offer) {
-	close(o.over)
 	s.mu.Lock()
 	if s.offers[path] == o {
 		delete(s.offers, path)
 	}
-	c := o.c
 	s.mu.Unlock()
-	o.end(c)
-}
-
-// end withdraws a request of the offer.
-func (o *offer) end(c *call) {
-	if c.left() { // the peer has cancelled it
-		c.refused.Store(true)
+	if o.c.left() { // the peer has cancelled it
+		o.c.refused.Store(true)
 	} else {
-		c.leave()
+		o.c.leave()
 	}
-	c.withdraw(&publishNamespaceDone{RequestID: c.id, Namespace: o.path})
+	o.c.withdraw(&publishNamespaceDone{RequestID: o.c.id, Namespace: path})
 }
 
-// serve reads what the peer says of an offer until it ends. Refused or not, it
-// is the peer's business: who wants to know asks Accepted.
-func (o *offer) serve(c *call) {
-	for {
-		err := o.respond(c)
-		var r *moq.Refusal
-		if !errors.As(err, &r) || !r.Retry {
-			return
-		}
-		timer := time.NewTimer(max(r.After, minRetry))
-		select {
-		case <-timer.C:
-		case <-o.over:
-			timer.Stop()
-			return
-		case <-o.s.ctx.Done():
-			timer.Stop()
-			return
-		}
-		c.withdraw(nil) // nothing more is said of it
-		if c, err = o.ask(); err != nil {
-			return
-		}
-		select {
-		case <-o.over: // withdraw may have seen the one before
-			o.end(c)
-			return
-		default:
-		}
-	}
-}
-
-// minRetry is how long we wait at least before a request is made again.
-const minRetry = time.Second
-
-// respond reads what the peer says of one request until it ends, and returns
-// why it was refused.
-func (o *offer) respond(c *call) error {
-	m, err := c.answer()
+// respond reads what the peer says of an offer until it ends. Refused or not,
+// it is the peer's business: who wants to know asks Accepted.
+func (o *offer) respond() {
+	m, err := o.c.answer()
 	if ok, is := m.(*requestOK); err == nil && (!is || ok.To != kindPublishNamespace) {
 		err = violated(CodeProtocolViolation, "%T answers PUBLISH_NAMESPACE", m)
 	}
 	switch {
 	case err == nil:
 	case isViolation(err):
-		o.s.Close(err)
-		return nil
+		o.c.s.Close(err)
+		return
 	case isGone(err):
 		err = moq.Errorf(moq.CodeTimeout, "PUBLISH_NAMESPACE was not answered")
 	}
 	o.tell(err)
 	if err != nil {
-		return err
+		return
 	}
-	if err := c.wait(true, func(message) error { return nil }); isViolation(err) {
-		o.s.Close(err)
-		return nil
+	if err := o.c.wait(true, func(message) error { return nil }); isViolation(err) {
+		o.c.s.Close(err)
+		return
 	}
-	c.leave()
+	o.c.leave()
 	o.tell(&moq.Error{Code: moq.CodeCanceled, Reason: "the peer has cancelled PUBLISH_NAMESPACE", Remote: true})
-	return nil
 }
 
 // tell notes the answer.
 func (o *offer) tell(err error) {
-	s := o.s
+	s := o.c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o.answered, o.err = true, err

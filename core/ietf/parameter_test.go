@@ -278,13 +278,25 @@ func TestVarintBytes(t *testing.T) {
 // A publisher that takes the filter at its word must not begin in the middle
 // of the current group where the draft can say so.
 func TestJoin(t *testing.T) {
-	m := parametersOf(moq.Demand{})
 	for _, p := range Profiles {
+		m := parametersOf(p, moq.Demand{})
 		want := "02" // the largest object
 		if p.FilterFields {
 			want = "01" // the current group
 		}
 		assert.Equal(t, unhex(t, want), m.Filter.v.append(nil, p), p.Token)
+	}
+}
+
+// A subscriber's Max Latency is the timeout of a subgroup where a draft has
+// one, and of objects otherwise; it comes back as what it was.
+func TestMaxLatency(t *testing.T) {
+	for _, p := range Profiles {
+		m := parametersOf(p, moq.Demand{Subscription: moq.Subscription{MaxLatency: 1500 * time.Millisecond}})
+		assert.NotEqual(t, m.SubgroupDeliveryTimeout.has, m.ObjectDeliveryTimeout.has, p.Token)
+		assert.Equal(t, 1500*time.Millisecond, m.subscription(moq.Subscription{MaxLatency: patience}).MaxLatency, p.Token)
+		m = parametersOf(p, moq.Demand{})
+		assert.Equal(t, patience, m.subscription(moq.Subscription{MaxLatency: patience}).MaxLatency, p.Token)
 	}
 }
 

@@ -45,6 +45,7 @@ type session struct {
 	maxID      uint64              // the first id that the peer does not allow us
 	peerNext   uint64              // the lowest id that the peer has not drawn
 	peerIDs    map[uint64]struct{} // those above that it has
+	skipped    map[uint64]struct{} // those below that it has not, as far as we know: see maxAhead
 	raised     chan struct{}       // closed when maxID grows
 	nextAlias  uint64
 	byTrack    map[*moq.Track]*incoming
@@ -71,7 +72,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		budget: dialect.NewBudget(&cfg.Limits), group: dialect.NewGroup(),
 		intake: dialect.NewIntake(&cfg.Limits), churn: dialect.Churn{Limit: cfg.Limits.Resets},
 		ctx: c.Context(), done: make(chan struct{}),
-		calls: map[uint64]*call{}, peerIDs: map[uint64]struct{}{}, raised: make(chan struct{}), subscribed: make(chan struct{}),
+		calls: map[uint64]*call{}, peerIDs: map[uint64]struct{}{}, skipped: map[uint64]struct{}{}, raised: make(chan struct{}), subscribed: make(chan struct{}),
 		byTrack: map[*moq.Track]*incoming{}, aliases: map[uint64]*incoming{},
 		parked: map[uint64][]chan struct{}{}, served: map[uint64]*serving{}, fetches: map[uint64]*fetching{},
 		imports: map[moq.Path]entry{}, pushing: map[moq.FullTrackName]struct{}{}, offers: map[moq.Path]*offer{}, answered: make(chan struct{}),
@@ -295,6 +296,10 @@ func (s *session) admit(c *call, m message) error {
 
 // take notes that the peer has drawn an id. s.mu is held.
 func (s *session) take(id uint64) error {
+	if _, late := s.skipped[id]; late {
+		delete(s.skipped, id)
+		return nil
+	}
 	_, seen := s.peerIDs[id]
 	switch {
 	case id%2 != s.peerNext%2, id < s.peerNext, seen:
@@ -307,10 +312,14 @@ func (s *session) take(id uint64) error {
 	// Streams overtake each other: ids come in any order.
 	s.peerIDs[id] = struct{}{}
 	if len(s.peerIDs) > maxAhead {
-		s.peerNext = id
+		lowest := id
 		for ahead := range s.peerIDs {
-			s.peerNext = min(s.peerNext, ahead)
+			lowest = min(lowest, ahead)
 		}
+		for ; s.peerNext < lowest && len(s.skipped) < maxAhead; s.peerNext += 2 {
+			s.skipped[s.peerNext] = struct{}{}
+		}
+		s.peerNext = lowest
 	}
 	for {
 		if _, ok := s.peerIDs[s.peerNext]; !ok {
@@ -322,7 +331,8 @@ func (s *session) take(id uint64) error {
 }
 
 // maxAhead is how many ids may have come before a lower one that is missing.
-// Then that one is not waited for any longer: its stream was reset.
+// Then that one is not waited for any longer: its stream was reset, or is very
+// late. So many may be late in a session.
 const maxAhead = 4096
 
 // serve runs a request of the peer. The type of its error decides: a violation

@@ -47,13 +47,7 @@ func (c *call) watch(i interest) error {
 	}) {
 		return refused(requestPrefixOverlap, "there is a subscription of an overlapping prefix")
 	}
-	wake := make(chan struct{}, 1)
-	woken := func() {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
+	wake, woken := waker()
 	var told, names *route.AnnounceReader // by messages, by requests
 	var tracks *route.OfferReader
 	var err error
@@ -106,29 +100,20 @@ func (c *call) offer(ctx context.Context, i interest, names *route.AnnounceReade
 	e := &exported{s: c.s, live: map[moq.Path]*offer{}}
 	defer e.withdraw()
 	o := &offered{s: c.s, c: c, ctx: ctx, i: i, next: map[moq.FullTrackName]*moq.Track{}}
-	for ctx.Err() == nil {
-		more := false
+	c.s.heed(ctx, wake, func() (more, ok bool) {
 		if names != nil {
-			for _, a := range names.Drain(64) {
-				if more = true; !e.offer(a) {
-					return
-				}
+			if more, ok = e.drain(names); more || !ok {
+				return more, ok
 			}
 		}
-		if tracks != nil && !more { // namespaces first
+		if tracks != nil { // namespaces first
 			for _, offer := range tracks.Drain(64) {
 				more = true
 				o.take(offer)
 			}
 		}
-		if more {
-			continue
-		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-		}
-	}
+		return more, true
+	})
 }
 
 // overlap reports whether one of two prefixes is below the other.

@@ -44,11 +44,11 @@ func TestPuppetFloods(t *testing.T) {
 	inWorld(t, "rate", quietly, func(t *testing.T, w *world) {
 		p := w.join(lite05)
 		start := time.Now()
-		for range 3048 - 1 {
+		for range 6120 - 1 {
 			p.Open(x("3f"))
 		}
 		p.Open(x("3f")).WantReset(m(17))
-		require.InDelta(t, 5, time.Since(start).Seconds(), 0.2) // 2,048 and 200 a second
+		require.InDelta(t, 5, time.Since(start).Seconds(), 0.2) // 5,120 and 200 a second
 		w.next.check()
 	})
 	inWorld(t, "updates", quietly, func(t *testing.T, w *world) {

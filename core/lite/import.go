@@ -201,6 +201,7 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 	if err != nil {
 		return nil, err
 	}
+	reader.Gather(s.cfg.Gather)
 	in := &imported{s: s, into: view, base: prefix, pubs: map[moq.Path]*route.Publication{}}
 	st, err := in.open(prefix)
 	if err != nil {
