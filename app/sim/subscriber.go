@@ -26,7 +26,7 @@ type subscriber struct {
 	stop     context.CancelFunc // of the subscription
 	stats    subStats
 	whole    map[string]map[uint64]bool // groups that came to their end, by label
-	first    map[string]uint64
+	first    map[string]uint64 // the smallest group that came, by label
 	lastAt   time.Duration // when the last frame came
 	current  string        // label
 	codes    map[string]int
@@ -254,9 +254,10 @@ func (s *subscriber) got(group uint64, o *reading, obj *moqt.Object) {
 	if label != s.current {
 		s.current = label
 	}
-	if _, ok := s.first[label]; !ok {
-		s.first[label] = group
-		s.whole[label] = map[uint64]bool{}
+	if was, ok := s.first[label]; !ok {
+		s.first[label], s.whole[label] = group, map[uint64]bool{}
+	} else {
+		s.first[label] = min(was, group)
 	}
 	s.lastAt = max(s.lastAt, written)
 	s.w.note(s.name, "group %d object %d of %s", group, obj.ID, label)
@@ -344,6 +345,7 @@ func (s *subscriber) facts() []fact {
 		number("groups", s.stats.groups),
 		number("whole", s.stats.whole),
 		number("last", int64(s.stats.last)),
+		number("first", int64(s.first[s.current])).silent(),
 		number("cut", s.stats.cut),
 		number("missing", s.missing()),
 		number("late", s.stats.late),
