@@ -26,9 +26,9 @@ type subscriber struct {
 	stop     context.CancelFunc // of the subscription
 	stats    subStats
 	whole    map[string]map[uint64]bool // groups that came to their end, by label
-	first    map[string]uint64 // the smallest group that came, by label
-	lastAt   time.Duration // when the last frame came
-	current  string        // label
+	first    map[string]uint64          // the smallest group that came, by label
+	lastAt   time.Duration              // when the last frame came
+	current  string                     // label
 	codes    map[string]int
 	active   bool
 	since    time.Duration // when the subscription was made

@@ -8,13 +8,18 @@ const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "site", "dist");
 const pages = ["index", "watch", "publish"];
 
-// A fallback of @moq/hang for browsers without WebCodecs audio, under the LGPL. Such browsers lack more than that,
-// and the page says so: it stays out.
+// What stays out of the bundle. libav.js is a fallback of @moq/hang for browsers without WebCodecs audio, under the LGPL:
+// such browsers lack more than that, and the page says so. qmux is for WebSockets, which the relay does not have.
+const leftOut = {
+	"@libav.js/variant-opus-af": "export const load = () => Promise.reject(new Error('this browser cannot decode Opus'));",
+	"@kixelated/libavjs-webcodecs-polyfill": "export const load = () => Promise.reject(new Error('this browser cannot decode Opus'));",
+	"@moq/qmux": "export default class {}",
+};
 const leaveOut = {
-	name: "leave out libav",
+	name: "leave out",
 	setup(build) {
-		build.onResolve({ filter: /^(@libav\.js\/variant-opus-af|@kixelated\/libavjs-webcodecs-polyfill)$/ }, (args) => ({ path: args.path, namespace: "left-out" }));
-		build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "export const load = () => Promise.reject(new Error('this browser cannot decode Opus'));" }));
+		build.onResolve({ filter: new RegExp(`^(${Object.keys(leftOut).join("|")})$`) }, ({ path }) => ({ path, namespace: "left-out" }));
+		build.onLoad({ filter: /.*/, namespace: "left-out" }, ({ path }) => ({ contents: leftOut[path] }));
 	},
 };
 

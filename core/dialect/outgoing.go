@@ -42,6 +42,9 @@ type Outgoing struct {
 	known   bool
 	sub     moq.Subscription
 	level   atomic.Uint32
+	start   time.Time             // when it began to be served
+	timeout atomic.Int64          // of an object, in nanoseconds; 0: none
+	patient time.Duration         // timeout of a subgroup; 0: none
 	pending []*moq.SubgroupReader // no stream yet
 	streams []*outStream
 	newest  uint64
@@ -63,7 +66,7 @@ func (e *Egress) Serve(id uint64, on Served) *Outgoing {
 // Start begins to serve what r reads. r must wake o.
 func (o *Outgoing) Start(r *moq.TrackReader) {
 	o.mu.Lock()
-	o.reader = r
+	o.reader, o.start = r, time.Now()
 	o.mu.Unlock()
 	e := o.e
 	e.mu.Lock()
@@ -156,8 +159,10 @@ func (o *Outgoing) serve(later *[]func()) {
 // drain takes what has arrived.
 func (o *Outgoing) drain(r *moq.TrackReader) {
 	o.sub = r.Subscription()
-	if !o.known {
-		if _, known := r.Track().Info(); known {
+	if info, known := r.Track().Info(); known {
+		o.timeout.Store(int64(moq.Timeout(o.sub.ObjectTimeout, info.ObjectTimeout)))
+		o.patient = moq.Timeout(o.sub.SubgroupTimeout, info.SubgroupTimeout)
+		if !o.known {
 			o.accept(r)
 		}
 	}
@@ -256,10 +261,22 @@ func (o *Outgoing) begin(r *moq.TrackReader) bool {
 	return true
 }
 
+// since returns from when on the time of something that has arrived counts:
+// what is replayed to a new subscriber is not older than the subscription.
+func (o *Outgoing) since(arrived time.Time) time.Time {
+	if arrived.Before(o.start) {
+		return o.start
+	}
+	return arrived
+}
+
 // datagram sends an object that was a datagram as it came, or as a part of its
 // group.
 func (o *Outgoing) datagram(d *moq.Datagram) {
 	e := o.e
+	if limit := moq.Timeout(time.Duration(o.timeout.Load()), o.patient); limit > 0 && time.Since(o.since(d.Arrived)) >= limit {
+		return
+	}
 	x := e.proj.Datagram(&d.ObjectHeader, &o.info, d.Arrived, d.EndOfGroup)
 	switch whole := d.ID == 0 && d.EndOfGroup; {
 	case e.whole && !o.merge(d.Sequence()): // its group has its stream
@@ -361,6 +378,15 @@ func (o *Outgoing) expire(now time.Time) {
 			s.r.Abandon(true)
 			s.w.cancel(o.e.form.Code(moq.ErrEvicted))
 			continue
+		}
+		if busy && !done {
+			if at := s.due(now); !at.IsZero() && !now.Before(at) {
+				s.r.Abandon(true)
+				s.w.cancel(o.e.form.Code(moq.ErrTimeout))
+				continue
+			} else if !at.IsZero() {
+				o.e.wakeAt(at)
+			}
 		}
 		if done || !busy && !short || s.r.Group() == o.newest {
 			continue

@@ -3,6 +3,7 @@ package dialect
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
@@ -21,6 +22,8 @@ type outStream struct {
 	prev    moq.ObjectHeader // the last that was sent
 	skip    bool             // the rest of an object that does not cross
 	started bool
+	arrived atomic.Int64 // when the object that is being written did, in nanoseconds
+	ended   time.Time    // of the runner: when the subgroup was seen to be at its end
 	header  [64]byte
 }
 
@@ -53,6 +56,8 @@ func (st *outStream) next() ([]byte, error) {
 			continue
 		case !ok:
 			return nil, nil
+		case p.First && st.tooLate(&p):
+			return nil, resetError{form.Code(moq.ErrTimeout)}
 		case p.First:
 			b, err := st.object(&p)
 			if err != nil || len(b) > 0 {
@@ -62,6 +67,33 @@ func (st *outStream) next() ([]byte, error) {
 			return p.Data, nil
 		}
 	}
+}
+
+// tooLate reports whether the delivery timeout of an object is over before it
+// was written.
+func (st *outStream) tooLate(p *moq.Piece) bool {
+	since := st.o.since(p.Arrived)
+	st.arrived.Store(since.UnixNano())
+	limit := time.Duration(st.o.timeout.Load())
+	return limit > 0 && time.Since(since) >= limit
+}
+
+// due returns when the delivery timeout of what is being written is over; the
+// zero time where there is none.
+func (st *outStream) due(now time.Time) (at time.Time) {
+	if limit := time.Duration(st.o.timeout.Load()); limit > 0 {
+		at = time.Unix(0, st.arrived.Load()).Add(limit)
+	}
+	if st.o.patient == 0 {
+		return at
+	}
+	if st.ended.IsZero() && st.r.Finished() {
+		st.ended = now
+	}
+	if end := st.ended.Add(st.o.patient); !st.ended.IsZero() && (at.IsZero() || end.Before(at)) {
+		at = end
+	}
+	return at
 }
 
 // object returns an object up to the end of its first piece; none where it

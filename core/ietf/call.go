@@ -153,6 +153,7 @@ func (c *call) identify(m message) error {
 			return c.answeredAs(m.To)
 		}
 		m.To = c.kind
+		return m.check(c.s.role)
 	case *requestUpdate:
 		m.Of = c.kind
 		return m.check(p)
@@ -238,7 +239,7 @@ func (c *call) reject(err error) {
 		return
 	}
 	n, reason := c.s.p.requestCode(c.kind, err)
-	c.send(&requestError{To: c.kind, RequestID: c.id, Code: n, Reason: reason})
+	c.send(&requestError{To: c.kind, RequestID: c.id, Code: n, Reason: reason, RetryInterval: retryInterval(err)})
 	c.finish()
 	if c.st != nil {
 		c.st.CancelRead(c.s.reset(moq.ErrCanceled))

@@ -21,7 +21,9 @@ type incoming struct {
 	// guarded by s.mu
 	queued  bool // in s.wanted
 	over    bool
-	bound   bool // the alias is known
+	renew   bool        // it is to be updated, so that it does not expire
+	expiry  *time.Timer // of that
+	bound   bool        // the alias is known
 	alias   uint64
 	info    moq.TrackInfo
 	start   moq.Location // behind the largest object when it was bound
@@ -99,9 +101,19 @@ func (s *session) request() {
 // TRACK_STATUS: so it is subscribed at once.
 func (in *incoming) advance() error {
 	s := in.s
+	s.mu.Lock()
+	renew := in.renew && in.c != nil
+	in.renew = false
+	s.mu.Unlock()
+	if renew {
+		return in.update()
+	}
 	d := in.track.Demand()
 	if d.Readers == 0 {
 		return nil
+	}
+	if s.cfg.Import { // a relay keeps what comes too late for one subscriber
+		d.ObjectTimeout, d.SubgroupTimeout = 0, 0
 	}
 	want := parametersOf(s.p, d)
 	if in.c != nil && in.c.kind == kindPublish {
@@ -144,7 +156,7 @@ func (in *incoming) advance() error {
 	return in.update()
 }
 
-// update tells the peer another priority or timeout.
+// update tells the peer another priority or timeout, or that we are still there.
 func (in *incoming) update() error {
 	s := in.s
 	s.mu.Lock()
@@ -212,8 +224,33 @@ func (in *incoming) responses() error {
 	if _, known := in.track.Info(); !known {
 		in.track.SetInfo(info)
 	}
+	in.expires(ok.Params.Expires.v)
 	return in.c.wait(true, in.response)
 }
+
+// expires sees to it that a subscription with an end is renewed: an update does
+// that in drafts where it is answered. 0: it has no end.
+func (in *incoming) expires(after time.Duration) {
+	s := in.s
+	if after == 0 || !s.p.AnswersUpdates {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.over || s.closing {
+		return
+	}
+	in.expiry = time.AfterFunc(max(after/2, minRenewal), func() {
+		s.mu.Lock()
+		in.renew = true
+		s.mu.Unlock()
+		s.Want(in.track)
+		in.expires(after)
+	})
+}
+
+// minRenewal is how often a subscription is renewed at most.
+const minRenewal = 100 * time.Millisecond
 
 // response takes what the publisher says of a subscription once it stands.
 func (in *incoming) response(m message) error {
@@ -314,6 +351,9 @@ func (s *session) endIncoming(in *incoming, why *moq.Error) {
 		return
 	}
 	in.over = true
+	if in.expiry != nil {
+		in.expiry.Stop()
+	}
 	if in.timer != nil {
 		in.timer.Stop()
 	}

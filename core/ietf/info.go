@@ -32,11 +32,18 @@ func (p *Profile) info(props []moq.Property, params *parameters) moq.TrackInfo {
 	if x, ok := lookup(props, propTimescale); ok {
 		info.Timescale = x
 	}
+	if x, ok := lookup(props, propObjectTimeout); ok {
+		info.ObjectTimeout = duration(x)
+	}
+	if x, ok := lookup(props, propSubgroupTimeout); ok {
+		info.SubgroupTimeout = duration(x)
+	}
 	return info
 }
 
 // patience is how long a late group is still sent to a subscriber that states
-// no delivery timeout: the drafts have no such limit, and no queue is endless.
+// no longer delivery timeout: the drafts have no such limit, and no queue is
+// endless.
 const patience = 10 * time.Second
 
 // subscription returns what a subscriber asks for; an absent value is taken
@@ -51,9 +58,9 @@ func (m *parameters) subscription(s moq.Subscription) moq.Subscription {
 	if m.Forward.has {
 		s.Paused = !m.Forward.v
 	}
-	if t := m.SubgroupDeliveryTimeout.or(m.ObjectDeliveryTimeout.v); t > 0 {
-		s.MaxLatency = t
-	}
+	s.ObjectTimeout = m.ObjectDeliveryTimeout.or(s.ObjectTimeout)
+	s.SubgroupTimeout = m.SubgroupDeliveryTimeout.or(s.SubgroupTimeout)
+	s.MaxLatency = max(s.MaxLatency, s.ObjectTimeout, s.SubgroupTimeout)
 	if !m.Filter.has {
 		return s
 	}
@@ -85,7 +92,14 @@ func parametersOf(p *Profile, d moq.Demand) parameters {
 		// otherwise the largest object, which relays take for that.
 		Filter: some(locationFilter{Type: filterRelative, Groups: 1}),
 	}
-	if d.MaxLatency > 0 && d.MaxLatency != patience { // the publisher decides where nobody asks
+	if d.ObjectTimeout > 0 {
+		m.ObjectDeliveryTimeout = some(d.ObjectTimeout)
+	}
+	if d.SubgroupTimeout > 0 {
+		m.SubgroupDeliveryTimeout = some(d.SubgroupTimeout)
+	}
+	asks := m.ObjectDeliveryTimeout.has || m.SubgroupDeliveryTimeout.has
+	if !asks && d.MaxLatency > 0 && d.MaxLatency != patience { // the publisher decides where nobody asks
 		if p.params[paramSubgroupDeliveryTimeout] != 0 {
 			m.SubgroupDeliveryTimeout = some(d.MaxLatency)
 		} else {

@@ -3,6 +3,7 @@ package ietf
 import (
 	"time"
 
+	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/wire"
 )
@@ -152,13 +153,7 @@ type requestError struct {
 	Code          uint64 // as the draft numbers it
 	RetryInterval uint64 // milliseconds plus one, 0: never; with RetryInterval
 	Reason        string
-	Redirect      *redirect // with Redirect, where Code is REDIRECT
-}
-
-// A redirect says where else a request may succeed.
-type redirect struct {
-	URI  string // empty: this session
-	Name moq.FullTrackName
+	Redirect      *moq.Redirect // with Redirect, where Code is REDIRECT
 }
 
 // wireRedirect is the code of a REQUEST_ERROR that has a redirect.
@@ -181,7 +176,7 @@ func (m *requestError) append(b []byte, p *Profile) []byte {
 	if p.Redirect && m.Code == wireRedirect {
 		to := m.Redirect
 		if to == nil {
-			to = &redirect{}
+			to = &moq.Redirect{}
 		}
 		b = p.Varint.AppendString(b, to.URI)
 		b = appendTrackName(b, p, to.Name)
@@ -200,9 +195,27 @@ func (m *requestError) read(r *wire.Reader, p *Profile) {
 	m.Reason = readReason(r)
 	m.Redirect = nil
 	if p.Redirect && m.Code == wireRedirect {
-		m.Redirect = &redirect{URI: r.String(maxURI)}
+		m.Redirect = &moq.Redirect{URI: r.String(maxURI)}
 		m.Redirect.Name = readTrackName(r, p)
 	}
+}
+
+// check says whether m may refuse its request, once To is known.
+func (m *requestError) check(role dialect.Role) error {
+	to := m.Redirect
+	if to == nil {
+		return nil
+	}
+	if role == dialect.Server && to.URI != "" {
+		return violated(CodeProtocolViolation, "a client redirects to a URI")
+	}
+	switch m.To {
+	case kindPublishNamespace, kindSubscribeNamespace, kindSubscribeTracks:
+		if to.Name.Name != "" {
+			return violated(CodeProtocolViolation, "a request of a namespace is redirected to a track")
+		}
+	}
+	return nil
 }
 
 // retry returns how long to wait before the request may be made again; ok is

@@ -2,6 +2,7 @@ package ietf
 
 import (
 	"errors"
+	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/ports/quic"
@@ -126,10 +127,32 @@ func (p *Profile) requestCode(kind requestKind, err error) (n uint64, reason str
 	return p.requestNumber(kind, requestInternalError), ""
 }
 
+// retryInterval is what a request is refused with for err: when it may be made
+// again, if that is known.
+func retryInterval(err error) uint64 {
+	var r *moq.Refusal
+	var e *moq.Error
+	switch {
+	case errors.As(err, &r) && r.Retry: // of who we have asked
+		return milliseconds(r.After) + 1
+	case errors.As(err, &e) && e.Code == moq.CodeTooMany:
+		return milliseconds(crowded) + 1
+	}
+	return 0
+}
+
+// crowded is how long a peer that was refused because there was too much of
+// something should wait.
+const crowded = time.Second
+
 // requestFailure is what the refusal of a request of kind means.
 func (p *Profile) requestFailure(kind requestKind, m *requestError) *moq.Error {
-	code := requestMeanings[p.requestMeaning(kind, m.Code)]
-	return &moq.Error{Code: code, Reason: m.Reason, Remote: true, Wire: m.Code}
+	e := &moq.Error{Code: requestMeanings[p.requestMeaning(kind, m.Code)], Reason: m.Reason, Remote: true, Wire: m.Code}
+	r := &moq.Refusal{Redirect: m.Redirect}
+	if r.After, r.Retry = m.retry(); r.Retry || r.Redirect != nil {
+		e.Err = r
+	}
+	return e
 }
 
 // doneCode is the draft's number with which a subscription is ended for err;

@@ -2,6 +2,7 @@ package ietf
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -11,10 +12,15 @@ import (
 	"github.com/moqtgo/moqt/core/route"
 )
 
-// An offer is a PUBLISH_NAMESPACE of ours.
+// An offer is a PUBLISH_NAMESPACE of ours; where the peer refuses it and says
+// when to try again, one after the other.
 type offer struct {
-	c *call
+	s    *session
+	path moq.Path
+	over chan struct{} // closed when it is taken back
+
 	// guarded by s.mu
+	c        *call // the last one
 	answered bool
 	err      error // the peer has refused it, or has cancelled it later
 }
@@ -154,66 +160,121 @@ func (e *exported) withdraw() {
 
 // announce makes a PUBLISH_NAMESPACE.
 func (s *session) announce(path moq.Path) (*offer, error) {
-	c, err := s.open(kindPublishNamespace, func(id uint64) message {
-		return &publishNamespace{RequestID: id, Namespace: path}
+	o := &offer{s: s, path: path, over: make(chan struct{})}
+	c, err := o.ask()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.offers[path] = o
+	s.mu.Unlock()
+	s.group.Go(func() { o.serve(c) })
+	return o, nil
+}
+
+// ask sends the request.
+func (o *offer) ask() (*call, error) {
+	c, err := o.s.open(kindPublishNamespace, func(id uint64) message {
+		return &publishNamespace{RequestID: id, Namespace: o.path}
 	})
 	if err != nil {
 		return nil, err
 	}
-	o := &offer{c: c}
-	s.mu.Lock()
-	c.name.Path = path
-	s.offers[path] = o
-	s.mu.Unlock()
-	s.group.Go(o.respond)
-	return o, nil
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	c.name.Path = o.path
+	o.c = c
+	return c, nil
 }
 
 // withdraw takes an offer back.
 func (s *session) withdraw(path moq.Path, o *offer) {
+	close(o.over)
 	s.mu.Lock()
 	if s.offers[path] == o {
 		delete(s.offers, path)
 	}
+	c := o.c
 	s.mu.Unlock()
-	if o.c.left() { // the peer has cancelled it
-		o.c.refused.Store(true)
-	} else {
-		o.c.leave()
-	}
-	o.c.withdraw(&publishNamespaceDone{RequestID: o.c.id, Namespace: path})
+	o.end(c)
 }
 
-// respond reads what the peer says of an offer until it ends. Refused or not,
-// it is the peer's business: who wants to know asks Accepted.
-func (o *offer) respond() {
-	m, err := o.c.answer()
+// end withdraws a request of the offer.
+func (o *offer) end(c *call) {
+	if c.left() { // the peer has cancelled it
+		c.refused.Store(true)
+	} else {
+		c.leave()
+	}
+	c.withdraw(&publishNamespaceDone{RequestID: c.id, Namespace: o.path})
+}
+
+// serve reads what the peer says of an offer until it ends. Refused or not, it
+// is the peer's business: who wants to know asks Accepted.
+func (o *offer) serve(c *call) {
+	for {
+		err := o.respond(c)
+		var r *moq.Refusal
+		if !errors.As(err, &r) || !r.Retry {
+			return
+		}
+		timer := time.NewTimer(max(r.After, minRetry))
+		select {
+		case <-timer.C:
+		case <-o.over:
+			timer.Stop()
+			return
+		case <-o.s.ctx.Done():
+			timer.Stop()
+			return
+		}
+		c.withdraw(nil) // nothing more is said of it
+		if c, err = o.ask(); err != nil {
+			return
+		}
+		select {
+		case <-o.over: // withdraw may have seen the one before
+			o.end(c)
+			return
+		default:
+		}
+	}
+}
+
+// minRetry is how long we wait at least before a request is made again.
+const minRetry = time.Second
+
+// respond reads what the peer says of one request until it ends, and returns
+// why it was refused.
+func (o *offer) respond(c *call) error {
+	m, err := c.answer()
 	if ok, is := m.(*requestOK); err == nil && (!is || ok.To != kindPublishNamespace) {
 		err = violated(CodeProtocolViolation, "%T answers PUBLISH_NAMESPACE", m)
 	}
 	switch {
 	case err == nil:
 	case isViolation(err):
-		o.c.s.Close(err)
-		return
+		o.s.Close(err)
+		return nil
 	case isGone(err):
 		err = moq.Errorf(moq.CodeTimeout, "PUBLISH_NAMESPACE was not answered")
 	}
 	o.tell(err)
 	if err != nil {
-		return
+		return err
 	}
-	if err := o.c.wait(true, func(message) error { return nil }); isViolation(err) {
-		o.c.s.Close(err)
-		return
+	if err := c.wait(true, func(message) error { return nil }); isViolation(err) {
+		o.s.Close(err)
+		return nil
 	}
-	o.c.leave()
+	c.leave()
 	o.tell(&moq.Error{Code: moq.CodeCanceled, Reason: "the peer has cancelled PUBLISH_NAMESPACE", Remote: true})
+	return nil
 }
 
 // tell notes the answer.
 func (o *offer) tell(err error) {
-	s := o.c.s
+	s := o.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o.answered, o.err = true, err

@@ -11,17 +11,17 @@ import (
 
 // The types of properties that we act on. All others are kept as they are.
 const (
-	propObjectDeliveryTimeout   uint64 = 0x02
-	propMaxCacheDuration               = moq.PropMaxCacheDuration
-	propSubgroupDeliveryTimeout uint64 = 0x06
-	propTimescale                      = moq.PropTimescale
-	propImmutable                      = moq.PropImmutable
-	propPublisherPriority              = moq.PropPublisherPriority
-	propTimestamp                      = moq.PropTimestamp
-	propGroupOrder                     = moq.PropGroupOrder
-	propDynamicGroups           uint64 = 0x30
-	propPriorGroupIDGap         uint64 = 0x3c
-	propPriorObjectIDGap        uint64 = 0x3e
+	propObjectTimeout            = moq.PropObjectTimeout
+	propMaxCacheDuration         = moq.PropMaxCacheDuration
+	propSubgroupTimeout          = moq.PropSubgroupTimeout
+	propTimescale                = moq.PropTimescale
+	propImmutable                = moq.PropImmutable
+	propPublisherPriority        = moq.PropPublisherPriority
+	propTimestamp                = moq.PropTimestamp
+	propGroupOrder               = moq.PropGroupOrder
+	propDynamicGroups     uint64 = 0x30
+	propPriorGroupIDGap   uint64 = 0x3c
+	propPriorObjectIDGap  uint64 = 0x3e
 )
 
 // appendPairs appends key-value pairs: even types have a number, odd ones

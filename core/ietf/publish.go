@@ -131,6 +131,7 @@ func (c *call) publish(m *publish) error {
 	ok.Params.Forward, ok.Params.SubscriberPriority = some(true), some(defaultPriority)
 	ok.Params.GroupOrder, ok.Params.Filter = some(info.Order), some(locationFilter{Type: filterLargestObject})
 	c.send(ok)
+	in.expires(m.Params.Expires.v)
 	err := c.wait(true, in.response)
 	switch {
 	case isViolation(err):

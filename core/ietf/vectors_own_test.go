@@ -62,7 +62,7 @@ var ownVectors = map[string][]vector{
 	"18": {
 		{name: "publish_ok", m: &requestOK{Params: parameters{Forward: some(true)}}, hex: "1e 0003 01 10 01", loose: true},
 		{name: "setup-stream", m: &setup{}, hex: "af00 0000"},
-		{name: "redirect-same-name", m: &requestError{Code: 0x34, Redirect: &redirect{}}, hex: "05 0006 34 00 00 00 00 00"},
+		{name: "redirect-same-name", m: &requestError{Code: 0x34, Redirect: &moq.Redirect{}}, hex: "05 0006 34 00 00 00 00 00"},
 		{name: "goaway-control-no-id", m: &goaway{}, hex: "10 0002 00 00"},
 		{name: "subscribe_tracks-all", m: &subscribeTracks{}, hex: "51 0003 00 00 00"},
 		{name: "namespace-equal-to-prefix", m: &namespace{}, hex: "08 0001 00"},

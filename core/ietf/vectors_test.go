@@ -56,7 +56,7 @@ var vectors18 = []vector{
 	{name: "request_ok", m: &requestOK{}, hex: "07000100"},
 	{name: "publish_ok-forward0", m: &requestOK{Params: parameters{Forward: some(false)}}, hex: "070003011000"},
 	{name: "request_error", m: &requestError{Code: 0x10, Reason: "not found"}, hex: "05000c1000096e6f7420666f756e64"},
-	{name: "request_error-redirect", m: &requestError{Code: 0x34, RetryInterval: 1, Redirect: &redirect{
+	{name: "request_error-redirect", m: &requestError{Code: 0x34, RetryInterval: 1, Redirect: &moq.Redirect{
 		URI: "moqt://b.example/app", Name: moq.FullTrackName{Path: "live", Name: "cam"},
 	}}, hex: "050022340100146d6f71743a2f2f622e6578616d706c652f61707001046c6976650363616d"},
 	{name: "publish_namespace", m: &publishNamespace{Namespace: demoTrack.Path}, hex: "0600140002086d6f712d7465737407696e7465726f7000"},

@@ -20,6 +20,10 @@ type TrackInfo struct {
 	// Timescale is the number of timestamp units a second; 0 where objects
 	// carry no timestamps.
 	Timescale uint64
+	// ObjectTimeout is how long after its first byte an object is still worth
+	// sending, SubgroupTimeout how long after its end a subgroup is; 0: always.
+	// A subscriber may say so too: the shorter one counts.
+	ObjectTimeout, SubgroupTimeout time.Duration
 	// Properties are the raw track properties in the order of arrival.
 	Properties []Property
 }
@@ -50,6 +54,9 @@ type Subscription struct {
 	// MaxLatency is how long a group may be delayed once a newer one exists;
 	// then the rest of it is dropped.
 	MaxLatency time.Duration
+	// ObjectTimeout and SubgroupTimeout are those of TrackInfo, as the
+	// subscriber has them (moq-transport).
+	ObjectTimeout, SubgroupTimeout time.Duration
 }
 
 // Demand is what all readers of a track want together.
@@ -67,6 +74,7 @@ func (d *Demand) add(s Subscription) {
 	d.Paused = d.Paused && s.Paused
 	d.Priority = max(d.Priority, s.Priority)
 	d.MaxLatency = max(d.MaxLatency, s.MaxLatency)
+	d.ObjectTimeout, d.SubgroupTimeout = longer(d.ObjectTimeout, s.ObjectTimeout), longer(d.SubgroupTimeout, s.SubgroupTimeout)
 	if s.Order == Descending {
 		d.Order = Descending
 	}
@@ -86,4 +94,20 @@ func (d *Demand) add(s Subscription) {
 	case d.Ends && s.End.Compare(d.End) > 0:
 		d.End = s.End
 	}
+}
+
+// longer returns the longer one of two timeouts, of which 0 is none.
+func longer(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return max(a, b)
+}
+
+// Timeout returns which of two timeouts counts: the shorter one. 0 is none.
+func Timeout(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }

@@ -10,6 +10,8 @@ import (
 // fields for.
 const (
 	PropMaxCacheDuration  uint64 = 0x04 // of a track, in ms
+	PropObjectTimeout     uint64 = 0x02 // of a track
+	PropSubgroupTimeout   uint64 = 0x06 // of a track
 	PropTimescale         uint64 = 0x08 // of a track
 	PropImmutable         uint64 = 0x0b // properties that nobody may change
 	PropPublisherPriority uint64 = 0x0e // of a track, 0 first
@@ -317,8 +319,12 @@ func (info *TrackInfo) properties() []Property {
 		{Type: PropPublisherPriority, Int: uint64(255 - info.Priority)},
 		{Type: PropGroupOrder, Int: order},
 	}
-	if ms := info.MaxAge.Milliseconds(); ms > 0 {
-		props = append([]Property{{Type: PropMaxCacheDuration, Int: uint64(ms)}}, props...)
+	for t, d := range map[uint64]time.Duration{
+		PropMaxCacheDuration: info.MaxAge, PropObjectTimeout: info.ObjectTimeout, PropSubgroupTimeout: info.SubgroupTimeout,
+	} {
+		if ms := d.Milliseconds(); ms > 0 {
+			props = append(props, Property{Type: t, Int: uint64(ms)})
+		}
 	}
 	if info.Timescale > 0 {
 		props = append(props, Property{Type: PropTimescale, Int: info.Timescale})

@@ -57,6 +57,13 @@ func (s *Subgroup) Superseded() time.Time {
 	return s.group.superseded
 }
 
+// Finished reports whether the subgroup has come to its end.
+func (s *Subgroup) Finished() bool {
+	s.group.track.mu.Lock()
+	defer s.group.track.mu.Unlock()
+	return s.state == finished
+}
+
 func (s *Subgroup) find(id uint64) (int, bool) {
 	n := len(s.objects)
 	if n == 0 || s.objects[n-1].ID < id {

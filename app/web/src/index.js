@@ -56,7 +56,7 @@ function trouble(title, text) {
 }
 
 const flags = location.protocol === "https:" ? "" : "--insecure ";
-$("command").textContent = `(while date; do sleep 1; done) | moqt publish ${flags}--lines https://${relay.host}/ hello`;
+$("command").textContent = `ffmpeg -re -f lavfi -i testsrc2=s=1280x720:r=30 -c:v libx264 -preset ultrafast -tune zerolatency -g 60 -pix_fmt yuv420p -f mp4 -movflags frag_every_frame+empty_moov+default_base_moof - | moqt publish ${flags}--fmp4 https://${relay.host}/ test`;
 $("copy").addEventListener("click", () => copy($("command").textContent, $("copy")));
 $("search").addEventListener("input", order);
 
