@@ -142,13 +142,11 @@ func (p *publisher) crash() {
 func (p *publisher) leave() {
 	p.paused = true
 	for _, t := range p.tracks {
-		if t.open != nil {
-			_ = t.open.Close()
-			t.c.closed(t.group)
-			t.open = nil
-		}
+		p.breakOff(t)
 	}
-	_ = p.broadcast.Close()
+	if !p.shares() {
+		_ = p.broadcast.Close()
+	}
 	p.w.Advance(3 * time.Second) // let subscribers have the end
 	p.unannounce()
 	p.w.Wait()
@@ -233,16 +231,33 @@ func (p *publisher) write(t *pubTrack, now time.Duration) {
 	}
 }
 
+// shares reports whether others may publish the same content.
+func (p *publisher) shares() bool {
+	_, is := p.line.option("content")
+	return is
+}
+
+// breakOff ends the open group of a track where it is. What others publish too
+// has not ended there: it is cut short.
+func (p *publisher) breakOff(t *pubTrack) {
+	switch {
+	case t.open == nil:
+	case p.shares():
+		t.open.CloseWithError(moqt.Errorf(moqt.CodeDropped, "the publisher breaks off"))
+	default:
+		t.c.closed(t.group)
+		_ = t.open.Close()
+	}
+	t.open = nil
+}
+
 // pause stops writing inside the group; resume goes on with the next one.
 func (p *publisher) resume() {
 	p.paused = false
 	for _, t := range p.tracks {
 		if g := t.c.begins(p.w.Now()); g > t.group {
-			if t.open != nil {
-				_ = t.open.Close()
-				t.c.closed(t.group)
-			}
-			t.open, t.group, t.frame = nil, g, 0
+			p.breakOff(t)
+			t.group, t.frame = g, 0
 		}
 	}
 }

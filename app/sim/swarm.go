@@ -84,13 +84,12 @@ func (m *maker) version(mixes []string) string {
 
 // hops reports whether every version names the relays that an announcement has
 // come through, so that relays may be joined as one likes.
-func (m *maker) hops() bool {
-	for _, v := range strings.Split(m.mix, "+") {
-		if v != "moq-lite-04" && v != "moq-lite-05" {
-			return false
-		}
-	}
-	return true
+func (m *maker) hops() bool { return !m.far() && !strings.Contains(m.mix, "moq-lite-03") }
+
+// far reports whether an announcement may take one step up and one down only,
+// as over moq-transport: then a star of relays is all there may be.
+func (m *maker) far() bool {
+	return strings.Contains(m.mix, "moqt-") || strings.Contains(m.mix, "moq-00")
 }
 
 // network says which relays there are: a tree, and where the versions allow it
@@ -107,7 +106,7 @@ func (m *maker) network() {
 		r := fmt.Sprintf("r%d", i+1)
 		var ups []string
 		if i > 0 {
-			ups = append(ups, pick(m, m.upstreams()))
+			ups = append(ups, pick(m, m.relays[:m.deep(i)]))
 		}
 		if more := pick2(m, m.relays, ups); m.hops() && m.chance(60) && more != "" {
 			ups = append(ups, more)
@@ -123,13 +122,12 @@ func (m *maker) network() {
 	}
 }
 
-// upstreams returns the relays that another one may join: over moq-transport
-// announcements take one step up and one down, so those are stars.
-func (m *maker) upstreams() []string {
-	if strings.Contains(m.mix, "moqt-") || strings.Contains(m.mix, "moq-00") {
-		return m.relays[:1]
+// deep returns how many of n relays another one may join.
+func (m *maker) deep(n int) int {
+	if m.far() {
+		return 1
 	}
-	return m.relays
+	return n
 }
 
 // pick2 picks one of all that is none of not; "" where there is none.

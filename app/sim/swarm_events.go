@@ -110,10 +110,11 @@ func (m *maker) cut() {
 	a, b := m.hop()
 	switch {
 	case a == "":
-	case m.chance(20):
+	case m.chance(35):
+		if m.chance(50) {
+			a, b = b, a
+		}
 		m.say("cut %s>%s", a, b)
-	case m.chance(20):
-		m.say("cut %s>%s", b, a)
 	default:
 		m.say("cut %s %s", a, b)
 	}
