@@ -8,13 +8,18 @@ PKG      ?= ./...
 RELAY    ?= --demo --clock $(FILM)
 # How many random tracks `make property` sends for each pair of versions.
 CHECKS   ?= 200
+# How many stories `make sim` makes up, and the first of their seeds.
+SEEDS    ?= 1000
+SEED     ?= 1
+# What the relay tree of `make tree` speaks.
+TREE     ?= moq-lite-05
 # How long `make fuzz` spends on each fuzz target.
 FUZZTIME ?= 10s
 # Flags of `make bench`, for example BENCH="-rounds 5 -n 50".
 BENCH    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo film build web page test check fmt vet lint fresh race stress property fuzz bench e2e gen cover clean
+.PHONY: help run demo film build web page test check fmt vet lint fresh race stress property sim mutants tree fuzz bench e2e gen cover clean
 
 help:
 	@echo 'usage: make <target>'
@@ -100,6 +105,23 @@ stress:
 ## property: random tracks between every two versions (CHECKS=200 for each pair)
 property:
 	$(GO) test -v -count=1 -timeout 30m -run 'Crosses' ./core/session -rapid.checks=$(CHECKS)
+
+# The trace of a story is the same whatever the processors do; a seed that fails
+# prints the smallest story that does, and the command that plays it again.
+## sim: all stories with all versions, their traces 200 times, and a swarm (SEEDS=1000 from SEED=1 on)
+sim:
+	$(GO) test -count=1 -timeout 2h -run 'TestStories|TestTrace' ./app/sim -full -runs=200
+	$(GO) test -count=1 -timeout 1h -race -run 'TestTrace' ./app/sim -runs=10
+	$(GO) test -count=1 -timeout 2h -run 'TestSwarm' ./app/sim -swarm=$(SEEDS) -first=$(SEED)
+
+# Each is a patch in app/sim/testdata/faults, planted in a checkout of HEAD.
+## mutants: plant faults, and fail if the stories and the swarm do not find each
+mutants:
+	$(GO) test -count=1 -timeout 2h -v -run 'TestFaultsApply|TestMutants' ./app/sim -mutants
+
+## tree: 1 origin, 10 edges, 1,000 subscribers, a minute of video, and what it costs (TREE=moq-lite-05)
+tree:
+	GOGC=400 $(GO) test -count=1 -timeout 1h -v -run 'TestTree' ./app/sim -tree=$(TREE)
 
 # Making a find small is bounded by tries: by time, a slow machine does little else.
 ## fuzz: every fuzz target in turn (FUZZTIME=1m)
