@@ -73,3 +73,6 @@ func TestDemoOfNoFilm(t *testing.T) {
 	require.ErrorContains(t, Demo(t.Context(), r.TrackMux(), strings.NewReader("this is a text"), nil), "no MP4")
 	assert.Equal(t, 0, r.Stats().Broadcasts)
 }
+
+// pass lets virtual time pass.
+func (w *world) pass(d time.Duration) { time.Sleep(d) }

@@ -43,7 +43,7 @@ func TestEveryVersionAtOnce(t *testing.T) {
 				mux := moqt.NewTrackMux(nil)
 				track, _ := announce(w, mux, "live")
 				join("publisher", from, mux)
-				time.Sleep(time.Second)
+				w.pass(time.Second)
 
 				groups := [][]string{{"a", "", strings.Repeat("long ", 6000)}, {"b"}, {"c", "d", "e", "f"}}
 				ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
@@ -69,7 +69,7 @@ func TestEveryVersionAtOnce(t *testing.T) {
 						}
 					})
 				}
-				time.Sleep(time.Second)
+				w.pass(time.Second)
 				assert.Equal(w, len(guests), r.Stats().Subscriptions)
 				assert.Equal(w, 1, r.Stats().Tracks)
 				for _, frames := range groups {
@@ -79,7 +79,7 @@ func TestEveryVersionAtOnce(t *testing.T) {
 						require.NoError(w, g.WriteFrame(moqt.Frame{Payload: []byte(f)}))
 					}
 					require.NoError(w, g.Close())
-					time.Sleep(500 * time.Millisecond)
+					w.pass(500 * time.Millisecond)
 				}
 				watching.Wait()
 			})

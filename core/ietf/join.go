@@ -146,12 +146,13 @@ func (j *join) end(writers map[uint64]*moq.SubgroupWriter, whole bool) {
 		j.linger()
 		s.mu.Unlock()
 		close(j.done)
-		j.in.checkEnd()
 	})
-	if !first {
-		for _, w := range writers {
-			w.Leave()
-		}
+	if first {
+		j.in.checkEnd() // which may come back here
+		return
+	}
+	for _, w := range writers {
+		w.Leave()
 	}
 }
 

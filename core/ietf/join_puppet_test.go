@@ -2,6 +2,7 @@ package ietf_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,27 @@ func TestPuppetIsNotJoined(t *testing.T) {
 		refuse(p.fetching(st, "05", "01 01 'bob' 'video' 03 00 03 02"), "05")
 		live.FIN()
 		wantGroup(t, r, 3, "c")
+	})
+}
+
+// PUBLISH_DONE and all its streams have come when the fetch of the group before
+// is refused: the track ends with that.
+func TestPuppetEndsBeforeItIsJoined(t *testing.T) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
+		p := w.literal(draft)
+		r := w.read("bob", "video")
+		st := p.wantSubscribe("01", "'video'").Send(okFrom(draft, "01", "07", "03 01"))
+		asked := p.fetching(st, "03", "02 01 00")
+		p.OpenUni(group("07", "04")).FIN()
+		st.Send(gone(draft, "01", "02", "01"))
+		pass(100 * time.Millisecond)
+		refused := func(id string) []byte {
+			return msg(of(draft, "19", "05", "05"), of(draft, id+" 03 00", id+" 03 00 00", "03 00 00"))
+		}
+		asked.Send(refused("03"))
+		p.fetching(st, "05", "01 01 'bob' 'video' 03 00 03 02").Send(refused("05"))
+		wantGroup(t, r, 4, "a")
+		wantEnd(t, r, io.EOF, 500*time.Millisecond)
 	})
 }
 
