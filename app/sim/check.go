@@ -34,10 +34,8 @@ func (w *World) relays() (all []*relayNode) {
 
 // checkLoops follows every track from relay to relay towards its source.
 func (w *World) checkLoops() {
-	relays := map[string]*relayNode{}
 	feeds := map[moqt.FullTrackName]map[string]string{}
 	for _, r := range w.relays() {
-		relays[r.name] = r
 		for n, from := range r.feeds() {
 			if feeds[n] == nil {
 				feeds[n] = map[string]string{}
@@ -45,12 +43,17 @@ func (w *World) checkLoops() {
 			feeds[n][r.name] = from
 		}
 	}
-	now := w.Now()
+	w.judgeLoops(feeds, w.Now())
+}
+
+// judgeLoops looks for circles in what feeds what: by track and relay, the node
+// that the track comes from.
+func (w *World) judgeLoops(feeds map[moqt.FullTrackName]map[string]string, now time.Duration) {
 	found := map[string]bool{}
 	for n, next := range feeds {
 		for at := range next {
 			way := []string{at}
-			for from := next[at]; from != "" && relays[from] != nil; from = next[from] {
+			for from := next[at]; from != ""; from = next[from] {
 				if slices.Contains(way, from) {
 					found[fmt.Sprint(n, " at ", slices.Min(way))] = true
 					break

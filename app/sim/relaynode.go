@@ -203,13 +203,18 @@ func (r *relayNode) check(w *World) {
 	if !r.alive {
 		return
 	}
+	r.judge(w, r.relay.TrackMux().Tracks())
+}
+
+// judge does so with what the relay says of its tracks.
+func (r *relayNode) judge(w *World, tracks []moqt.TrackStats) {
 	budget := int64(r.line.number("cache", bytesize, 64<<20))
 	type feed struct {
 		name moqt.FullTrackName
 		from string
 	}
 	seen := map[feed]bool{}
-	for _, t := range r.relay.TrackMux().Tracks() {
+	for _, t := range tracks {
 		if t.Cached > budget+r.largestGroup() {
 			w.breach("%s keeps %d bytes of %v; the limit is %d", r.name, t.Cached, t.Name, budget)
 		}

@@ -15,7 +15,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/moqtgo/moqt/app/sim.leak"))
+}
 
 var (
 	pattern_ = flag.String("story", "*", "the stories to play, by their file names")

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func parseLine(raw string) (*Line, error) {
 	}
 	v := verbs[words[0]]
 	if v == nil {
-		return nil, fmt.Errorf("unknown verb %q", words[0])
+		return nil, fmt.Errorf("unknown verb %q: want one of %s", words[0], strings.Join(slices.Sorted(maps.Keys(verbs)), ", "))
 	}
 	l := &Line{Verb: words[0]}
 	for _, w := range words[1:] {
@@ -110,7 +111,7 @@ func parseLine(raw string) (*Line, error) {
 		}
 		kind, known := v.options[key]
 		if !known {
-			return nil, fmt.Errorf("%s has no option %q", l.Verb, key)
+			return nil, fmt.Errorf("%s has no option %q: usage: %s %s", l.Verb, key, l.Verb, v.usage)
 		}
 		if slices.ContainsFunc(l.Options, func(o Option) bool { return o.Key == key }) {
 			return nil, fmt.Errorf("%s was given twice", key)

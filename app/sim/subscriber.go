@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -215,20 +216,19 @@ func (s *subscriber) readGroup(ctx context.Context, g *moqt.GroupReader, o *read
 			s.groupEnded(g.Sequence(), o, err)
 			return
 		}
-		s.got(g.Sequence(), o, obj)
+		s.got(g.Sequence(), o, obj.ID, obj.Payload())
 	}
 }
 
 // got checks an object.
-func (s *subscriber) got(group uint64, o *reading, obj *moqt.Object) {
-	payload := obj.Payload()
+func (s *subscriber) got(group uint64, o *reading, id uint64, payload []byte) {
 	label := labelOf(payload)
 	name := moqt.FullTrackName{Path: s.root.Join(s.path), Name: s.track}
 	if !slices.Contains(s.w.labels(name), label) {
 		s.w.breach("%s got an object of %v that says it is %.80q", s.name, name, payload)
 		return
 	}
-	written, err := s.w.content(label, name).check(group, obj.ID, payload)
+	written, err := s.w.content(label, name).check(group, id, payload)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -236,21 +236,23 @@ func (s *subscriber) got(group uint64, o *reading, obj *moqt.Object) {
 		s.w.breach("%s: %v", s.name, err)
 		return
 	case o.label == "" && s.sub.From == moqt.FromLargest: // it starts inside a group
-	case obj.ID != o.next:
-		s.w.breach("%s got object %d of group %d where %d was due", s.name, obj.ID, group, o.next)
+	case id != o.next:
+		s.w.breach("%s got object %d of group %d where %d was due", s.name, id, group, o.next)
 	case o.label != "" && o.label != label:
 		s.w.breach("%s got group %d of two publishers, %s and %s", s.name, group, o.label, label)
 	}
-	o.next, o.label = obj.ID+1, label
+	o.next, o.label = id+1, label
 	now := s.w.Now()
 	s.stats.frames++
 	s.stats.bytes += int64(len(payload))
-	s.stats.lag = now - written
-	if s.stats.lag > time.Second {
+	lag := now - written
+	if lag > time.Second {
 		s.stats.late++
 	}
-	s.stats.worst = max(s.stats.worst, s.stats.lag)
-	s.stats.last = max(s.stats.last, group)
+	s.stats.worst = max(s.stats.worst, lag)
+	if group >= s.stats.last { // of the newest: see noteGroup
+		s.stats.last, s.stats.lag = group, lag
+	}
 	if label != s.current {
 		s.current = label
 	}
@@ -260,7 +262,7 @@ func (s *subscriber) got(group uint64, o *reading, obj *moqt.Object) {
 		s.first[label] = min(was, group)
 	}
 	s.lastAt = max(s.lastAt, written)
-	s.w.note(s.name, "group %d object %d of %s", group, obj.ID, label)
+	s.noteGroup(group, "object %d of %s", id, label)
 }
 
 func (s *subscriber) groupEnded(group uint64, o *reading, err error) {
@@ -281,7 +283,13 @@ func (s *subscriber) groupEnded(group uint64, o *reading, err error) {
 		s.stats.cut++
 		s.codes[codeOf(err)]++
 	}
-	s.w.note(s.name, "group %d ended: %v", group, err)
+	s.noteGroup(group, "ended: %v", err)
+}
+
+// noteGroup adds a line to the trace. What comes first of two groups at one
+// instant is chance, so each has an order of its own.
+func (s *subscriber) noteGroup(group uint64, format string, args ...any) {
+	s.w.note(fmt.Sprintf("%s group %d", s.name, group), format, args...)
 }
 
 // unsubscribe leaves the track; the session stays.

@@ -81,7 +81,6 @@ func waker() (wake <-chan struct{}, woken func()) {
 // said any more. What changes several times in a lull is said once.
 func (s *session) heed(ctx context.Context, wake <-chan struct{}, drain func() (more, ok bool)) {
 	for said := false; ctx.Err() == nil; {
-		s.cfg.Gather(ctx)
 		more, ok := drain()
 		if !ok {
 			return
