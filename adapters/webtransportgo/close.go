@@ -24,22 +24,24 @@ const (
 // what blocks on the session returns by then. The connection below ends with
 // the session, on the server up to a second later.
 func (s *session) CloseWithError(code quic.ErrorCode, reason string) error {
-	s.closing.Do(func() {
-		defer close(s.closed)
-		code32, reason := cap32(code), truncate(reason, maxReason)
-		e := &quic.ConnError{Code: quic.ErrorCode(code32), Reason: reason}
-		s.local.Store(e)
-		if s.wt.Context().Err() != nil || !s.final.CompareAndSwap(nil, e) {
-			return // it was over already
-		}
-		if s.owner != nil {
-			s.closeServer(code32, reason)
-		} else {
-			s.closeClient(code32, reason)
-		}
-	})
+	if s.closing.CompareAndSwap(false, true) { // no lock is held while this waits
+		s.finish(cap32(code), truncate(reason, maxReason))
+		close(s.closed)
+	}
 	<-s.closed
 	return nil
+}
+
+func (s *session) finish(code uint32, reason string) {
+	e := &quic.ConnError{Code: quic.ErrorCode(code), Reason: reason}
+	s.local.Store(e)
+	switch {
+	case s.wt.Context().Err() != nil || !s.final.CompareAndSwap(nil, e): // it was over already
+	case s.owner != nil:
+		s.closeServer(code, reason)
+	default:
+		s.closeClient(code, reason)
+	}
 }
 
 // closeServer writes the capsule itself. The library would send STOP_SENDING

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 
 	quicgo "github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -95,5 +96,5 @@ func isEnd(err error) bool {
 	var sess *wtgo.SessionError
 	var h3 *http3.Error
 	_, lost := adapter.ConnError(err).(*quic.ConnError)
-	return lost || errors.As(err, &sess) || errors.As(err, &h3)
+	return lost || errors.As(err, &sess) || errors.As(err, &h3) || errors.Is(err, os.ErrDeadlineExceeded) // see waits
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"sync"
 	"sync/atomic"
 
 	quicgo "github.com/quic-go/quic-go"
@@ -30,8 +29,9 @@ type session struct {
 	ctx     adapter.Context
 	final   atomic.Pointer[quic.ConnError] // why the session is over: the first reason wins
 	local   atomic.Pointer[quic.ConnError] // the reason that CloseWithError put forward
-	closing sync.Once
+	closing atomic.Bool
 	closed  chan struct{} // CloseWithError has done its work
+	waits   waits
 
 	outbox adapter.DatagramQueue
 	inbox  inbox
@@ -59,6 +59,7 @@ func (s *session) watch() *session {
 // end runs when the session is over. The connection below served it alone. If
 // it was us who closed, CloseWithError closes the connection in its own time.
 func (s *session) end() {
+	s.waits.end()
 	if s.cause() != s.local.Load() {
 		closeHTTP3(s.conn.QUICConn())
 	}

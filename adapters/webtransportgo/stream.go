@@ -41,7 +41,11 @@ func (s *sendStream) Write(p []byte) (int, error) {
 		return 0, s.ended()
 	}
 	s.wrote.Store(true)
+	if !s.sess.waits.begin(s) {
+		return 0, s.sess.over()
+	}
 	n, err := s.str.Write(p)
+	s.sess.waits.done(s)
 	if err != nil {
 		return n, s.fail(err)
 	}
@@ -95,6 +99,8 @@ func (s *sendStream) CancelWrite(code quic.ErrorCode) {
 	}
 }
 
+func (s *sendStream) interrupt() { _ = s.str.SetWriteDeadline(past) }
+
 func (s *sendStream) SetPriority(uint8, bool) {}
 
 func (s *sendStream) SetReliableBoundary() {}
@@ -138,7 +144,11 @@ type receiveStream struct {
 }
 
 func (s *receiveStream) Read(p []byte) (int, error) {
+	if !s.sess.waits.begin(s) {
+		s.interrupt()
+	}
 	n, err := s.str.Read(p)
+	s.sess.waits.done(s)
 	if err != nil {
 		if e := s.cancel.Load(); e != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, e
@@ -147,6 +157,8 @@ func (s *receiveStream) Read(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+func (s *receiveStream) interrupt() { _ = s.str.SetReadDeadline(past) }
 
 func (s *receiveStream) CancelRead(code quic.ErrorCode) {
 	code32 := cap32(code)

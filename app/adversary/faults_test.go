@@ -7,21 +7,20 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/quic-go/quic-go/testutils/simnet"
 	"github.com/stretchr/testify/require"
 
-	"github.com/moqtgo/moqt/adapters/memnet"
-	adapter "github.com/moqtgo/moqt/adapters/quicgo"
+	"github.com/moqtgo/moqt/adapters/webtransportgo"
 	"github.com/moqtgo/moqt/app/moqt"
 	"github.com/moqtgo/moqt/app/relay"
 	"github.com/moqtgo/moqt/ports/quic"
 	"github.com/moqtgo/moqt/ports/quic/quicfault"
+	"github.com/moqtgo/moqt/ports/webtransport"
 )
 
 // every is how many faults the sweep goes on by.
@@ -53,6 +52,21 @@ func (f *faulty) wrap(place string, c quic.Connection) quic.Connection {
 	return f.conn
 }
 
+// A faultyServer has the faults in the sessions of an HTTP/3 server.
+type faultyServer struct {
+	webtransport.Server
+	f *faulty
+	s *stack
+}
+
+func (w *faultyServer) Upgrade(rw http.ResponseWriter, r *http.Request, protocols []string) (quic.Connection, error) {
+	c, err := w.Server.Upgrade(rw, r, protocols)
+	if err != nil {
+		return nil, err
+	}
+	return w.f.wrap("relay to "+w.s.name(c.State().RemoteAddr), c), nil
+}
+
 type faultyListener struct {
 	quic.Listener
 	f *faulty
@@ -65,61 +79,6 @@ func (l *faultyListener) Accept(ctx context.Context) (quic.Connection, error) {
 		return nil, err
 	}
 	return l.f.wrap("relay to "+l.s.name(c.State().RemoteAddr), c), nil
-}
-
-// A stack is a network with the nodes relay, publisher and viewer.
-type stack struct {
-	listen quic.ListenAddrFunc
-	dial   func(name string) quic.DialAddrFunc
-	name   func(net.Addr) string
-	stop   func()
-}
-
-func onMemnet(*testing.T) *stack {
-	network := memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})
-	return &stack{
-		listen: network.Node("relay").Listen,
-		dial:   func(name string) quic.DialAddrFunc { return network.Node(name).Dial },
-		name:   func(a net.Addr) string { return a.(memnet.Addr).Node },
-		stop:   network.Close,
-	}
-}
-
-// onQUIC is quic-go on a network of packets.
-func onQUIC(t *testing.T) *stack {
-	network := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
-	link := simnet.NodeBiDiLinkSettings{LatencyFunc: func(simnet.Packet) time.Duration { return 10 * time.Millisecond }}
-	addrs := map[string]*net.UDPAddr{}
-	sockets := map[string]*adapter.Socket{}
-	for i, name := range []string{"relay", "publisher", "viewer"} {
-		addrs[name] = &net.UDPAddr{IP: net.IPv4(1, 0, 0, byte(i+1)).To4(), Port: 443}
-		sockets[name] = adapter.NewSocket(network.NewEndpoint(addrs[name], link))
-	}
-	require.NoError(t, network.Start())
-	return &stack{
-		listen: func(_ string, tlsConf *tls.Config, conf *quic.Config) (quic.Listener, error) {
-			return sockets["relay"].Listen(tlsConf, conf)
-		},
-		dial: func(name string) quic.DialAddrFunc {
-			return func(ctx context.Context, _ string, tlsConf *tls.Config, conf *quic.Config) (quic.Connection, error) {
-				return sockets[name].Dial(ctx, addrs["relay"], tlsConf, conf)
-			}
-		},
-		name: func(a net.Addr) string {
-			for name, addr := range addrs {
-				if addr.String() == a.String() {
-					return name
-				}
-			}
-			return ""
-		},
-		stop: func() {
-			for _, s := range sockets {
-				_ = s.Close()
-			}
-			_ = network.Close()
-		},
-	}
 }
 
 // wantKnown wants an error that a user can tell from others.
@@ -149,7 +108,13 @@ func (f *faulty) play(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
+			if on.web {
+				return l, nil
+			}
 			return &faultyListener{l, f, on}, nil
+		},
+		NewWebtransportServerFunc: func(check func(*http.Request) bool) webtransport.Server {
+			return &faultyServer{webtransportgo.NewServer(check), f, on}
 		},
 	}
 	var wg sync.WaitGroup
@@ -168,6 +133,18 @@ func (f *faulty) play(t *testing.T) {
 				}
 				return f.wrap(name, c), nil
 			},
+			DialWebTransportFunc: func(
+				ctx context.Context, url string, h http.Header, protocols []string, tlsConf *tls.Config, conf *quic.Config,
+			) (quic.Connection, error) {
+				c, err := webtransportgo.NewDialFunc(on.dial(name))(ctx, url, h, protocols, tlsConf, conf)
+				if err != nil {
+					return nil, err
+				}
+				return f.wrap(name, c), nil
+			},
+		}
+		if on.web {
+			return c.Dial(ctx, "https://relay/", mux)
 		}
 		return c.Dial(ctx, "moqt://relay/", mux)
 	}
@@ -230,8 +207,8 @@ func (f *faulty) play(t *testing.T) {
 			stop()
 			switch {
 			case len(f.faults) == 0:
-			case err == io.EOF: // who does not read a request any more has ended it, and well
-				require.True(t, f.faults[0].Op == quicfault.Read && f.faults[0].Reset != nil, "a clean end")
+			case err == io.EOF: // who does not read a request any more has ended it, and well; so has who ends its stream
+				require.True(t, f.faults[0].Op == quicfault.Read && f.faults[0].Reset != nil || f.faults[0].Truncate, "a clean end")
 			default:
 				wantKnown(t, err)
 			}
@@ -254,12 +231,15 @@ func (f *faulty) play(t *testing.T) {
 }
 
 // Every call that a run makes on one of its connections fails, is delayed,
-// finds its stream reset, or its connection closed: no panic, no leak, and the
+// finds its stream reset, or its connection closed, or is cut short: no panic, no leak, and the
 // API says what has happened.
 func TestPortFaults(t *testing.T) { sweep(t, onMemnet, *every) }
 
 // The same on quic-go, with faults that are spread over all calls.
-func TestPortFaultsQUIC(t *testing.T) { sweep(t, onQUIC, 5**every) }
+func TestPortFaultsQUIC(t *testing.T) { sweep(t, onQUIC, 6**every) }
+
+// And on webtransport-go.
+func TestPortFaultsWebTransport(t *testing.T) { sweep(t, onWebTransport, 6**every) }
 
 func sweep(t *testing.T, stack func(*testing.T) *stack, every int) {
 	certificate()
@@ -270,6 +250,7 @@ func sweep(t *testing.T, stack func(*testing.T) *stack, every int) {
 	kinds := map[string]quicfault.Fault{
 		"fail": {Err: errFault}, "delay": {Delay: 3 * time.Second},
 		"reset": {Reset: quicfault.Code(1)}, "close": {CloseWith: quicfault.Code(1)},
+		"truncate": {Truncate: true, Err: errFault},
 	}
 	played, n := 0, 0
 	for _, version := range families {
@@ -279,7 +260,10 @@ func sweep(t *testing.T, stack func(*testing.T) *stack, every int) {
 			require.NotNil(t, clean.conn)
 			for _, op := range ops {
 				for call := range clean.conn.Calls(op) {
-					for _, kind := range []string{"fail", "delay", "reset", "close"} {
+					for _, kind := range []string{"fail", "delay", "reset", "close", "truncate"} {
+						if kind == "truncate" && op != quicfault.Write && op != quicfault.TryWrite {
+							continue
+						}
 						if n++; n%every != 0 {
 							continue
 						}

@@ -2,6 +2,7 @@ package quicfault
 
 import (
 	"context"
+	"io"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ type Fault struct {
 	Reset *quic.ErrorCode
 	// CloseWith closes the connection with this code; the call goes on.
 	CloseWith *quic.ErrorCode
+	// Truncate, of Write and TryWrite, lets the first half of the bytes pass
+	// and ends the stream there. The call fails with Err, or io.ErrShortWrite.
+	Truncate bool
 	// Err is returned instead of making the call.
 	Err error
 }
@@ -71,6 +75,9 @@ func (c *Conn) Calls(op Op) int {
 	return c.calls[op]
 }
 
+// A truncated is the error of a call of which half is to be done.
+type truncated struct{ error }
+
 // before does what must happen before a call of op.
 func (c *Conn) before(op Op, cancel func(quic.ErrorCode)) error {
 	c.mu.Lock()
@@ -90,7 +97,12 @@ func (c *Conn) before(op Op, cancel func(quic.ErrorCode)) error {
 		if f.CloseWith != nil {
 			_ = c.CloseWithError(*f.CloseWith, "injected fault")
 		}
-		if f.Err != nil {
+		switch {
+		case f.Truncate && f.Err == nil:
+			return truncated{io.ErrShortWrite}
+		case f.Truncate:
+			return truncated{f.Err}
+		case f.Err != nil:
 			return f.Err
 		}
 	}
@@ -185,14 +197,26 @@ type sendStream struct {
 }
 
 func (s *sendStream) Write(p []byte) (int, error) {
-	if err := s.c.before(Write, s.CancelWrite); err != nil {
+	err := s.c.before(Write, s.CancelWrite)
+	if t, ok := err.(truncated); ok {
+		n, _ := s.SendStream.Write(p[:len(p)/2])
+		_ = s.SendStream.Close()
+		return n, t.error
+	}
+	if err != nil {
 		return 0, err
 	}
 	return s.SendStream.Write(p)
 }
 
 func (s *sendStream) TryWrite(p []byte) error {
-	if err := s.c.before(TryWrite, s.CancelWrite); err != nil {
+	err := s.c.before(TryWrite, s.CancelWrite)
+	if t, ok := err.(truncated); ok {
+		_ = s.SendStream.TryWrite(p[:len(p)/2])
+		_ = s.SendStream.Close()
+		return t.error
+	}
+	if err != nil {
 		return err
 	}
 	return s.SendStream.TryWrite(p)

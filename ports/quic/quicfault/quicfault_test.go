@@ -176,3 +176,32 @@ func TestDelayAndReset(t *testing.T) {
 		<-b.Context().Done()
 	})
 }
+
+// TestTruncate: half of the bytes arrive, and the end after them.
+func TestTruncate(t *testing.T) {
+	for _, op := range []quicfault.Op{quicfault.Write, quicfault.TryWrite} {
+		for _, want := range []error{nil, errInjected} {
+			pipe(t, func(t *testing.T, a, b quic.Connection) {
+				c := quicfault.NewConn(a, quicfault.Fault{Op: op, N: 1, Truncate: true, Err: want})
+				s, err := c.OpenUniStream(t.Context())
+				require.NoError(t, err)
+				if op == quicfault.Write {
+					var n int
+					n, err = s.Write([]byte("abcdef"))
+					assert.Equal(t, 3, n)
+				} else {
+					err = s.TryWrite([]byte("abcdef"))
+				}
+				if want == nil {
+					want = io.ErrShortWrite
+				}
+				require.Equal(t, want, err)
+				r, err := b.AcceptUniStream(t.Context())
+				require.NoError(t, err)
+				got, err := io.ReadAll(r)
+				require.NoError(t, err)
+				assert.Equal(t, "abc", string(got))
+			})
+		}
+	}
+}
