@@ -78,7 +78,7 @@ func (t *Track) AddDatagram(group uint64, h ObjectHeader, payload []byte, endOfG
 			return Errorf(CodeDuplicate, "object %d of group %d exists", h.ID, group)
 		}
 	}
-	if err := g.grow(len(payload)); err != nil {
+	if err := g.grow(len(payload), &h); err != nil {
 		return err
 	}
 	o.group = g
@@ -141,12 +141,13 @@ func (t *Track) writable() *Error {
 }
 
 // grow accounts for one more object of n bytes.
-func (g *Group) grow(n int) *Error {
+func (g *Group) grow(n int, h *ObjectHeader) *Error {
 	l := &g.track.limits
+	cost := int64(n) + h.cost()
 	if g.bytes+int64(n) > l.GroupBytes {
 		return Errorf(CodeTooLarge, "group %d exceeds %d bytes", g.Sequence, l.GroupBytes)
 	}
-	if limit := max(l.Bytes, l.GroupBytes); g.cost+int64(n)+objectCost > limit {
+	if limit := max(l.Bytes, l.GroupBytes); g.cost+cost > limit {
 		return Errorf(CodeTooLarge, "group %d takes more than %d bytes", g.Sequence, limit)
 	}
 	if g.objects >= l.GroupObjects {
@@ -154,7 +155,7 @@ func (g *Group) grow(n int) *Error {
 	}
 	g.bytes += int64(n)
 	g.objects++
-	g.charge(int64(n) + objectCost)
+	g.charge(cost)
 	return nil
 }
 

@@ -113,7 +113,17 @@ func newObject(t *Track, h ObjectHeader, size, first uint64, now time.Time) *Obj
 func (o *Object) Size() uint64 { return o.size }
 
 // holds returns how much memory the object takes when it is new.
-func (o *Object) holds() int64 { return int64(len(o.buf)) + objectCost }
+func (o *Object) holds() int64 { return int64(len(o.buf)) + o.cost() }
+
+// cost returns what an object takes besides its payload.
+func (h *ObjectHeader) cost() int64 { return objectCost + costOf(h.Properties) }
+
+func costOf(all []Property) (n int64) {
+	for i := range all {
+		n += propertyCost + int64(len(all[i].Bytes)) + costOf(all[i].Nested)
+	}
+	return n
+}
 
 // space returns where the next payload bytes belong.
 func (o *Object) space() []byte {

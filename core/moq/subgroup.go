@@ -194,7 +194,7 @@ func (w *SubgroupWriter) begin(h ObjectHeader, size, first uint64, now time.Time
 		t.mu.Unlock()
 		return Errorf(CodeMalformed, "object %d of group %d begins before object %d is complete", h.ID, w.sg.Group(), o.ID)
 	}
-	if err := w.sg.group.grow(int(size)); err != nil {
+	if err := w.sg.group.grow(int(size), &h); err != nil {
 		t.mu.Unlock()
 		return err
 	}

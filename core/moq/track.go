@@ -9,8 +9,8 @@ import (
 
 // CacheLimits bound what a track keeps. The newest group is always kept, the
 // open one included, up to GroupBytes, GroupObjects, and what Bytes or GroupBytes
-// have room for if each object takes 256 bytes more. The zero value takes the
-// defaults named.
+// have room for if each object takes 256 bytes more, and 80 for each of its
+// properties. The zero value takes the defaults named.
 type CacheLimits struct {
 	Bytes        int64         // payload bytes of the whole track, and 256 for each object: 64 MiB
 	Groups       int           // groups: 4096
@@ -41,6 +41,8 @@ func orDefault[T int | int64 | uint64 | time.Duration](field *T, value T) {
 const (
 	// objectCost is what an object or a subgroup takes besides its payload.
 	objectCost = 256
+	// propertyCost is what a property of an object takes besides its bytes.
+	propertyCost = 80
 	// minAge is how long a group is kept at least once a newer one exists:
 	// its tail may still be under way.
 	minAge = time.Second
