@@ -90,7 +90,7 @@ func TestClientImport(t *testing.T) {
 		require.NoError(w, err)
 		a, err := watch.Next(w.ctx())
 		require.NoError(w, err)
-		require.Equal(w, Announcement{Path: "b", Hops: []uint64{up.Hop()}}, a)
+		require.Equal(w, Announcement{Path: "b", Hops: []uint64{up.Hop()}, Cost: 1}, a)
 		writeGroup(w, track, "one")
 		r, err := edge.Subscribe(w.ctx(), "b", "t", nil)
 		require.NoError(w, err)

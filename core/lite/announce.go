@@ -1,9 +1,12 @@
 package lite
 
 import (
+	"slices"
+
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
+	"github.com/moqtgo/moqt/core/wire"
 )
 
 // announceBatch is how many announcements go into one write.
@@ -140,6 +143,14 @@ func (w *watch) append(b []byte, active bool, suffix string, hops []uint64) []by
 		}
 		if len(m.Hops) > maxHops {
 			return b // too far away to be passed on
+		}
+		if wide := func(hop uint64) bool { return hop > wire.MaxRFC9000 }; slices.ContainsFunc(m.Hops, wide) {
+			m.Hops = slices.Clone(m.Hops)
+			for i, hop := range m.Hops {
+				if wide(hop) {
+					m.Hops[i] = 0 // of moq-transport: unknown here
+				}
+			}
 		}
 	}
 	return m.append(b, w.s.p)

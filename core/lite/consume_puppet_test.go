@@ -57,7 +57,7 @@ func wantChange(t *testing.T, r *route.AnnounceReader, path moq.Path, c route.Ch
 	defer cancel()
 	a, err := r.Next(ctx)
 	require.NoError(t, err)
-	require.Equal(t, route.Announcement{Path: path, Change: c, Hops: hops}, a)
+	require.Equal(t, route.Announcement{Path: path, Change: c, Hops: hops, Cost: uint64(len(hops))}, a)
 }
 
 func wantNoChange(t *testing.T, r *route.AnnounceReader) {

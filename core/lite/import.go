@@ -111,6 +111,7 @@ func (in *imported) take(m *announce) error {
 		return nil // of an unknown path: tolerated
 	}
 	r := route.Route{Hops: in.hops(m.Hops)}
+	r.Cost = uint64(len(r.Hops))
 	switch {
 	case had && !s.p.Replace:
 		return fatal{moq.Errorf(moq.CodeDuplicate, "%q was announced twice", path)}

@@ -13,6 +13,8 @@ import (
 type content struct {
 	path     moq.Path
 	serial   uint64
+	since    uint64 // a serial too, see node.outranks
+	id       uint64 // what other nodes know it by; 0: they do not
 	origin   uint64
 	relation Relation       // of its first publication
 	merge    bool           // see Route.Merge
@@ -47,28 +49,39 @@ func (n *node) join(p *Publication, serial uint64) *content {
 
 func newContent(p *Publication, serial uint64) *content {
 	return &content{
-		path: p.path, serial: serial, origin: p.route.origin(), relation: p.relation, length: len(p.route.Hops),
+		path: p.path, serial: serial, since: serial, origin: p.route.origin(), relation: p.relation, length: len(p.route.Hops),
 		feeds: map[moq.FullTrackName][]*feed{},
 	}
 }
 
-// rank sorts the publications: announced ones, then fewer hops, then the lower
-// key, then the newest.
+// alias is the id that stands for the publishers of c, who have none themselves,
+// in front of the hops of announcements: other nodes know by it what comes from
+// here in several ways. It is FNV-1a of what no other content has in common with
+// c, short enough for peers that count in doubles.
+func (c *content) alias(node uint64) uint64 {
+	return max(1, routeKey(c.path, []uint64{node, c.serial})>>11)
+}
+
+// rank sorts the publications: announced ones, then the cheapest, then fewer
+// hops, then the lower key, then the newest.
 func (c *content) rank() {
-	slices.SortFunc(c.pubs, func(a, b *Publication) int {
-		if a.route.Hidden != b.route.Hidden {
-			if b.route.Hidden {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(
-			cmp.Compare(len(a.route.Hops), len(b.route.Hops)),
-			cmp.Compare(a.key, b.key),
-			cmp.Compare(b.serial, a.serial),
-		)
-	})
+	slices.SortFunc(c.pubs, (*Publication).compare)
 	c.length = len(c.pubs[0].route.Hops)
+}
+
+func (p *Publication) compare(q *Publication) int {
+	if p.route.Hidden != q.route.Hidden {
+		if q.route.Hidden {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(p.route.Cost, q.route.Cost),
+		cmp.Compare(len(p.route.Hops), len(q.route.Hops)),
+		cmp.Compare(p.key, q.key),
+		cmp.Compare(q.serial, p.serial),
+	)
 }
 
 // adopt gives the orphans of c a source.
@@ -86,7 +99,7 @@ func (m *Mux) adoptBelow(p *Publication, calls *calls) {
 	var waiting []*content
 	m.root.find(p.path).walk(p.path, func(path moq.Path, n *node) {
 		for _, c := range n.contents {
-			if c.waiting && m.lookup(path) == p.content {
+			if c.waiting && m.lookup(path, nil) == p.content {
 				waiting = append(waiting, c)
 			}
 		}

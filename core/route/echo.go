@@ -20,10 +20,9 @@ const echoTime = 2 * time.Second
 
 // An ending is what has ended under a path, as long as echoes of it may come.
 type ending struct {
-	path     moq.Path
-	length   int
-	relation Relation
-	until    time.Time // zero: the next Sweep says
+	path   moq.Path
+	length int
+	until  time.Time // zero: the next Sweep says
 }
 
 // echoes reports whether c has come as an echo would.
@@ -31,13 +30,13 @@ func (c *content) echoes() bool { return c.origin == 0 && c.length > 1 }
 
 // yields reports whether c may be an echo of d.
 func (c *content) yields(d *content) bool {
-	return c.echoes() && c.length > d.length && c.relation == d.relation
+	return c.echoes() && c.length > d.length
 }
 
 // hushed reports whether c may be an echo of what has ended.
 func (n *node) hushed(c *content) bool {
 	e := n.ending
-	return e != nil && c.echoes() && c.length > e.length && c.relation == e.relation
+	return e != nil && c.echoes() && c.length > e.length
 }
 
 // hush keeps echoes of c, which has ended, from being believed.
@@ -46,7 +45,7 @@ func (m *Mux) hush(n *node, c *content, calls *calls) {
 		return // nobody counts
 	}
 	if e := n.ending; e == nil || c.length <= e.length {
-		n.ending = &ending{path: c.path, length: c.length, relation: c.relation}
+		n.ending = &ending{path: c.path, length: c.length}
 		m.endings[n] = struct{}{}
 		calls.add(func() { m.ring(time.Time{}) })
 	}

@@ -53,11 +53,8 @@ func TestEcho(t *testing.T) {
 func TestCountingMeshSettles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(2, 5).Draw(t, "relays")
-		m := &mesh{local: map[string]*Publication{}, counts: true}
-		now := epoch
-		for range n {
-			m.relays = append(m.relays, NewMux(Config{}))
-		}
+		m := newMesh(n, func(int) uint64 { return 0 })
+		m.counts, m.local = true, map[string]*Publication{}
 		for i := 1; i < n; i++ { // connected, and with rings
 			m.join(t, i, rapid.IntRange(0, i-1).Draw(t, "up"))
 		}
@@ -65,18 +62,6 @@ func TestCountingMeshSettles(t *testing.T) {
 			leaf, up := rapid.IntRange(0, n-1).Draw(t, "leaf"), rapid.IntRange(0, n-1).Draw(t, "up")
 			if leaf != up {
 				m.join(t, leaf, up)
-			}
-		}
-		settle := func() {
-			m.settle(t)
-			for range n { // what was taken for an echo, from relay to relay
-				for range 2 {
-					for _, r := range m.relays {
-						r.Sweep(now)
-					}
-					now = now.Add(echoTime)
-				}
-				m.settle(t)
 			}
 		}
 		for range rapid.IntRange(1, 8).Draw(t, "changes") {
@@ -92,10 +77,10 @@ func TestCountingMeshSettles(t *testing.T) {
 				m.local[key] = p
 			}
 			if rapid.Bool().Draw(t, "settle") {
-				settle()
+				m.rest(t)
 			}
 		}
-		settle()
+		m.rest(t)
 		for _, path := range []moq.Path{"x", "y"} {
 			want := false
 			for at := range n {
@@ -109,7 +94,7 @@ func TestCountingMeshSettles(t *testing.T) {
 		for _, p := range m.local {
 			p.End()
 		}
-		settle()
+		m.rest(t)
 		for _, r := range m.relays {
 			require.Zero(t, r.Stats().Broadcasts)
 			require.Empty(t, r.endings)

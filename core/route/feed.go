@@ -121,7 +121,7 @@ func (v *View) produced(name moq.FullTrackName) *moq.Track {
 func (v *View) publication(name moq.FullTrackName) *Publication {
 	v.mux.mu.Lock()
 	defer v.mux.mu.Unlock()
-	if c := v.mux.lookup(name.Path); c != nil {
+	if c := v.mux.lookup(name.Path, v); c != nil {
 		return v.best(c, name.Path)
 	}
 	return nil
@@ -132,7 +132,7 @@ func (v *View) publication(name moq.FullTrackName) *Publication {
 func (v *View) feedFor(name moq.FullTrackName, due, now time.Time) *feed {
 	m := v.mux
 	m.mu.Lock()
-	c := m.lookup(name.Path)
+	c := m.lookup(name.Path, v)
 	if c == nil && due.After(now) {
 		c = m.await(name.Path, due)
 	}
@@ -213,16 +213,27 @@ func (m *Mux) await(path moq.Path, due time.Time) *content {
 }
 
 // lookup returns the content that serves the path: its own, or that of the
-// longest prefix which serves what is below it.
-func (m *Mux) lookup(path moq.Path) *content {
-	var found *content
+// longest prefix which serves what is below it. Contents that the viewer may not
+// have count only where there are no others; to nil all are the same.
+func (m *Mux) lookup(path moq.Path, v *View) *content {
+	var found, other *content
 	depth := path.Len()
 	m.root.along(path, func(n *node, d int) {
+		serves := func(c *content) bool { return c != nil && (d == depth || c.prefix()) }
 		c := n.active()
-		if c != nil && (d == depth || c.prefix()) {
+		if serves(c) {
+			other = c
+		}
+		if v != nil {
+			c = n.means(v.has)
+		}
+		if serves(c) {
 			found = c
 		}
 	})
+	if found == nil {
+		return other
+	}
 	return found
 }
 

@@ -50,7 +50,7 @@ func (v *View) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader
 func (v *View) origins(r moq.FetchRequest) (cached *moq.Track, source Source) {
 	m := v.mux
 	m.mu.Lock()
-	c := m.lookup(r.Name.Path)
+	c := m.lookup(r.Name.Path, v)
 	if c != nil {
 		for _, f := range c.feeds[r.Name] {
 			if useful(f.track, r) {

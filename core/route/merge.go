@@ -96,6 +96,7 @@ func (m *Mux) split(t *moq.Track, why *moq.Error, calls *calls) bool {
 	p.version++
 	n := m.root.at(p.path)
 	n.contents = append(n.contents, own)
+	n.place(own, p)
 	m.changed(p.path, calls)
 	return true
 }

@@ -37,6 +37,8 @@ type naivePub struct {
 type naiveContent struct {
 	path     moq.Path
 	origin   uint64
+	far      bool // from a node that does not know the origin either
+	since    int
 	pubs     []*naivePub
 	last     *naivePub // lingering
 	deadline time.Time
@@ -65,6 +67,7 @@ type world struct {
 	now      time.Time
 	serial   int
 	contents map[moq.Path][]*naiveContent // oldest first
+	since    map[moq.Path]map[uint64]int  // when each origin came first
 	waiting  map[moq.Path]*naiveContent
 	pubs     []*naivePub
 	sources  []*fakeSource
@@ -79,7 +82,7 @@ var paths = []moq.Path{"a", "a/b", "c"}
 func newWorld() *world {
 	w := &world{
 		m: NewMux(Config{Hop: 99}), now: time.Unix(1000, 0),
-		contents: map[moq.Path][]*naiveContent{}, waiting: map[moq.Path]*naiveContent{},
+		contents: map[moq.Path][]*naiveContent{}, since: map[moq.Path]map[uint64]int{}, waiting: map[moq.Path]*naiveContent{},
 		first: map[*feed]*Publication{},
 	}
 	for i, peer := range []any{nil, "x", "y"} {
@@ -115,15 +118,25 @@ func (w *world) enter(p *naivePub, path moq.Path, r Route) {
 	if i >= 0 {
 		p.c = cs[i]
 	} else {
-		p.c = &naiveContent{path: path, origin: r.origin()}
+		p.c = &naiveContent{path: path, origin: r.origin(), far: r.origin() == 0 && len(r.Hops) > 1, since: w.serial}
+		if since := w.since[path][r.origin()]; len(r.Hops) > 1 && since != 0 {
+			p.c.since = since // other nodes tell of it again
+		}
+		if w.since[path] == nil {
+			w.since[path] = map[uint64]int{}
+		}
+		if r.origin() != 0 {
+			w.since[path][r.origin()] = p.c.since
+		}
 		if c := w.waiting[path]; c != nil { // those who waited get it
 			delete(w.waiting, path)
 			p.c.readers = c.readers
 		}
+		takes := !slices.ContainsFunc(cs, func(c *naiveContent) bool { return c.last == nil && c.outranks(p.c) })
 		for _, c := range cs {
 			if c.last != nil {
 				c.kill(moq.CodeDropped)
-			} else {
+			} else if takes {
 				c.kill(moq.CodeReplaced)
 			}
 		}
@@ -132,6 +145,13 @@ func (w *world) enter(p *naivePub, path moq.Path, r Route) {
 	}
 	p.c.last = nil
 	p.c.pubs = append(p.c.pubs, p)
+}
+
+func (c *naiveContent) outranks(d *naiveContent) bool {
+	if c.far != d.far {
+		return d.far
+	}
+	return c.since > d.since
 }
 
 func (c *naiveContent) kill(why moq.Code) {
@@ -143,6 +163,9 @@ func (c *naiveContent) kill(why moq.Code) {
 
 func (w *world) remove(c *naiveContent) {
 	w.contents[c.path] = slices.DeleteFunc(slices.Clone(w.contents[c.path]), func(d *naiveContent) bool { return d == c })
+	if len(w.contents[c.path]) == 0 {
+		delete(w.since, c.path)
+	}
 }
 
 func (w *world) leave(p *naivePub) {
@@ -240,12 +263,18 @@ func (w *world) Sweep(t *rapid.T) {
 	}
 }
 
-// active is what the path means.
-func (w *world) active(path moq.Path) *naiveContent {
-	if cs := w.contents[path]; len(cs) > 0 {
-		return cs[len(cs)-1]
+// active is what the path means to somebody who may have only some of it.
+func (w *world) active(path moq.Path, has func(*naivePub) bool) (found *naiveContent) {
+	for _, c := range slices.Backward(w.contents[path]) {
+		pubs := slices.Clone(c.pubs)
+		if c.last != nil {
+			pubs = append(pubs, c.last)
+		}
+		if (found == nil || c.outranks(found)) && slices.ContainsFunc(pubs, has) {
+			found = c
+		}
 	}
-	return nil
+	return found
 }
 
 func suits(v *View, p *naivePub) bool {
@@ -259,8 +288,8 @@ func (w *world) Subscribe(t *rapid.T) {
 	v, path := w.view(t), rapid.SampledFrom(paths).Draw(t, "path")
 	name := moq.FullTrackName{Path: path, Name: rapid.SampledFrom([]string{"v", "w"}).Draw(t, "track")}
 	r, err := v.Subscribe(name, moq.Subscription{}, w.now, nil)
-	c := w.active(path)
-	if c != nil && c.last == nil && !slices.ContainsFunc(c.pubs, func(p *naivePub) bool { return suits(v, p) }) {
+	c := w.active(path, func(p *naivePub) bool { return p.c.last != nil || suits(v, p) })
+	if c == nil && len(w.contents[path]) > 0 {
 		require.ErrorIs(t, err, moq.ErrNotFound, "nothing for this peer")
 		return
 	}
@@ -332,7 +361,10 @@ func (w *world) Unwatch(t *rapid.T) {
 
 // offer is what the watcher is to believe of the path.
 func (w *world) offer(n *naiveWatcher, path moq.Path) (*naiveContent, *naivePub) {
-	c := w.active(path)
+	may := func(p *naivePub) bool {
+		return suits(n.view, p) && (n.exclude == 0 || !slices.Contains(p.route.Hops, n.exclude))
+	}
+	c := w.active(path, may)
 	if _, ok := path.Under(n.prefix); !ok || c == nil {
 		return nil, nil
 	}
@@ -341,7 +373,7 @@ func (w *world) offer(n *naiveWatcher, path moq.Path) (*naiveContent, *naivePub)
 		pubs = append(pubs, c.last)
 	}
 	pubs = slices.DeleteFunc(pubs, func(p *naivePub) bool {
-		return p.route.Hidden || !suits(n.view, p) || n.exclude != 0 && slices.Contains(p.route.Hops, n.exclude)
+		return p.route.Hidden || !may(p)
 	})
 	if len(pubs) == 0 {
 		return nil, nil
@@ -374,7 +406,11 @@ func (w *world) Drain(t *rapid.T) {
 			hops, believed := n.hops[path]
 			require.Equal(t, p != nil, believed, "%q", path)
 			if p != nil {
-				require.Equal(t, p.route.Hops, hops)
+				want := p.route.Hops
+				if n.view.peer != nil {
+					want = p.p.way()
+				}
+				require.Equal(t, want, hops)
 				require.Same(t, c, n.content[path])
 			}
 		}

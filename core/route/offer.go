@@ -72,7 +72,7 @@ func (r *OfferReader) list(path moq.Path) func() map[string]*moq.Track {
 	if n == nil {
 		return nil
 	}
-	c := n.active()
+	c := n.means(r.view.has)
 	if c == nil {
 		return nil
 	}

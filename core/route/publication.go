@@ -13,6 +13,9 @@ type Route struct {
 	// Hops are the ids of the nodes on the way, the origin first and the
 	// peer last; 0 is an unknown id. A publication of this process has none.
 	Hops []uint64
+	// Cost is what a subscription over this route costs: the price of every
+	// link on the way. Without prices it is the number of hops.
+	Cost uint64
 	// Prefix says that the source serves every path below this one too.
 	Prefix bool
 	// Merge says that sources with it, whose origin is unknown, publish the same
@@ -46,7 +49,9 @@ type Publication struct {
 	mux      *Mux
 	content  *content
 	peer     any
-	relation Relation // of peer
+	view     *View
+	from     Relation // where the content came from
+	relation Relation // as what it counts
 	source   Source
 	route    Route
 	path     moq.Path
@@ -69,14 +74,13 @@ func (v *View) Publish(path moq.Path, r Route, s Source) (*Publication, error) {
 	if err := m.checkHops(r.Hops); err != nil {
 		return nil, err
 	}
-	p := &Publication{mux: m, peer: v.peer, source: s, path: v.root.Join(path), root: v.root}
+	p := &Publication{mux: m, view: v, peer: v.peer, source: s, path: v.root.Join(path), root: v.root}
 	var calls calls
 	m.mu.Lock()
 	if err := m.count(p); err != nil {
 		m.mu.Unlock()
 		return nil, err
 	}
-	p.relation = v.relation
 	m.enter(p, r, &calls)
 	m.mu.Unlock()
 	calls.run()
@@ -132,9 +136,14 @@ func (m *Mux) checkHops(hops []uint64) error {
 func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 	m.serial++
 	p.route, p.serial, p.key = r, m.serial, routeKey(p.path, r.Hops)
+	p.place()
 	n := m.root.at(p.path)
+	was := n.active()
 	c := n.join(p, m.serial)
 	p.content = c
+	if len(c.pubs) == 0 && c.last == nil {
+		n.place(c, p)
+	}
 	m.uncount(c.last)
 	c.waiting, c.waits, c.last, c.deadline = false, nil, nil, time.Time{}
 	delete(m.fading, c)
@@ -147,7 +156,7 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 		case c.yields(old):
 		case len(old.pubs) == 0: // lingering: it never delays a newcomer
 			m.endContent(old, calls)
-		case n.active() == c:
+		case was != c && n.active() == c:
 			m.failFeeds(old, moq.Errorf(moq.CodeReplaced, "another publisher took %q over", p.path), calls)
 		}
 	}
@@ -160,6 +169,17 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 		}
 	}
 	m.changed(p.path, calls)
+}
+
+// place says where the content of p came from.
+func (p *Publication) place() {
+	v := p.view
+	if p.from, p.relation = v.relation, v.relation; v.named {
+		p.relation = Stranger
+	}
+	if p.relation == Stranger && p.route.origin() == 0 && len(p.route.Hops) > 1 {
+		p.from, p.relation = Upstream, Upstream
+	}
 }
 
 // succeeds reports whether p came the very way that q did, over another
@@ -190,9 +210,26 @@ func routeKey(p moq.Path, hops []uint64) uint64 {
 	return h
 }
 
+// way returns the hops of p as other nodes are told of them: a publisher without
+// an id has that of its content, if this node has one.
+func (p *Publication) way() []uint64 {
+	if h := p.route.Hops; p.relation != Stranger || len(h) != 1 || h[0] != 0 || p.mux.conf.Hop == 0 {
+		return h
+	}
+	return []uint64{p.content.alias(p.mux.conf.Hop)}
+}
+
 // Update replaces the route. Another origin, or an unknown one, is other
 // content: the old one ends and a new one starts.
-func (p *Publication) Update(r Route) error {
+func (p *Publication) Update(r Route) error { return p.update(r, Route.sameOrigin) }
+
+// Reroute is Update for sources that take another route for the same content
+// only: an origin that was unknown and still is goes on.
+func (p *Publication) Reroute(r Route) error {
+	return p.update(r, func(r, q Route) bool { return r.origin() == q.origin() })
+}
+
+func (p *Publication) update(r Route, same func(r, q Route) bool) error {
 	m := p.mux
 	if err := m.checkHops(r.Hops); err != nil {
 		p.End()
@@ -202,7 +239,7 @@ func (p *Publication) Update(r Route) error {
 	m.mu.Lock()
 	switch {
 	case p.gone:
-	case r.sameOrigin(p.route):
+	case same(r, p.route):
 		p.route, p.key = r, routeKey(p.path, r.Hops)
 		p.version++
 		p.content.rank()

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"slices"
 	"sort"
 
 	"github.com/moqtgo/moqt/core/moq"
@@ -11,19 +10,23 @@ import (
 type node struct {
 	children map[string]*node
 	contents []*content // oldest first
+	history  history
 	watches  []*watch
 	ending   *ending // what has ended here lately
 }
 
-// active returns what the path means now: the newest content of those that came
-// from nearest, see Relation, and that are no echo of another.
-func (n *node) active() (nearest *content) {
-	for _, c := range slices.Backward(n.contents) {
-		if !c.waiting && !n.hushed(c) && (nearest == nil || c.relation < nearest.relation || nearest.yields(c)) {
-			nearest = c
+// active returns what the path means now.
+func (n *node) active() *content { return n.means(func(*content) bool { return true }) }
+
+// means returns what the path means to somebody who may have only some of its
+// contents; nil: nothing.
+func (n *node) means(has func(*content) bool) (first *content) {
+	for _, c := range n.contents {
+		if !c.waiting && !n.hushed(c) && (first == nil || n.outranks(c, first)) && has(c) {
+			first = c
 		}
 	}
-	return nearest
+	return first
 }
 
 func (n *node) empty() bool {
@@ -95,8 +98,4 @@ func (n *node) walk(path moq.Path, visit func(moq.Path, *node)) {
 	for _, name := range names {
 		n.children[name].walk(path.Join(moq.PathOf(name)), visit)
 	}
-}
-
-func (n *node) remove(c *content) {
-	n.contents = slices.DeleteFunc(n.contents, func(d *content) bool { return d == c })
 }

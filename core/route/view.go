@@ -29,17 +29,22 @@ type Scope struct {
 	Peer any
 }
 
-// A Relation is where a peer stands among relays, for peers whose announcements
-// do not name the nodes on the way. What was learned from an Upstream goes to
-// strangers only, and what was learned from a Leaf to everybody but an Upstream:
-// one step up and one step down at most. Of several contents of one path the
-// nearest counts: that of a stranger or of this process, then that of a Leaf. So
-// nothing goes around in circles, however relays are joined, and nothing that
-// comes back takes the place of what it was made from.
+// A Relation is where a peer stands among relays. It rules what is exchanged with
+// relays whose announcements do not name the nodes on the way. What was learned
+// from an Upstream goes to strangers only, and what was learned from a Leaf to
+// everybody but an Upstream: one step up and one step down at most. Of several
+// contents of one path the nearest counts: that of a stranger or of this process,
+// then that of a Leaf. So nothing goes around in circles, however relays are
+// joined, and nothing that comes back takes the place of what it was made from.
+//
+// A relay that names nodes is told everything, but for what has passed it, and
+// what it tells counts as near. Only where it has something from others and
+// cannot name the origin that may have passed a relay of the first kind: it is
+// taken as that of an Upstream.
 type Relation uint8
 
 const (
-	Stranger Relation = iota // no relay, or one whose announcements name nodes
+	Stranger Relation = iota // no relay
 	Leaf                     // a relay that has joined this one
 	Upstream                 // a relay that this one has joined
 )
@@ -59,6 +64,7 @@ type View struct {
 	// guarded by mux.mu
 	hop      uint64
 	relation Relation
+	named    bool
 }
 
 // View returns the Mux within a scope.
@@ -103,11 +109,11 @@ func (v *View) SetHop(hop uint64) {
 	v.mux.mu.Unlock()
 }
 
-// SetRelation sets where the peer stands. Set it before the first Publish and
-// Watch.
-func (v *View) SetRelation(r Relation) {
+// SetRelation sets where the peer stands, and whether announcements name nodes
+// there and back. Set it before the first Publish and Watch.
+func (v *View) SetRelation(r Relation, named bool) {
 	v.mux.mu.Lock()
-	v.relation = r
+	v.relation, v.named = r, named
 	v.mux.mu.Unlock()
 }
 
@@ -128,11 +134,15 @@ func (v *View) check(op Op, path moq.Path) error {
 
 // suits reports whether objects may reach the viewer over p.
 func (v *View) suits(p *Publication) bool {
-	if p.peer != nil && p.peer == v.peer || !p.relation.reaches(v.relation) {
+	if p.peer != nil && p.peer == v.peer || !v.named && !p.from.reaches(v.relation) {
 		return false
 	}
 	return v.hop == 0 || !slices.Contains(p.route.Hops, v.hop)
 }
+
+// has reports whether objects of c may reach the viewer, now or once a source of
+// it comes back.
+func (v *View) has(c *content) bool { return len(c.pubs) == 0 || slices.ContainsFunc(c.pubs, v.suits) }
 
 // best returns the best publication of c for the viewer that serves path.
 func (v *View) best(c *content, path moq.Path) *Publication {

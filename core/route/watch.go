@@ -28,6 +28,8 @@ type Announcement struct {
 	// Hops are the ids of the nodes on the way, the origin first, this node
 	// excluded; they are shared and not to be modified.
 	Hops []uint64
+	// Cost is that of the route.
+	Cost uint64
 }
 
 // An AnnounceReader watches the broadcasts below a prefix. However late it is
@@ -178,7 +180,9 @@ func (r *AnnounceReader) look(p moq.Path) (a Announcement, ok bool) {
 		now = sent{content: pub.content.serial}
 	}
 	r.sent[p] = now
-	a.Hops = pub.route.Hops
+	if a.Hops, a.Cost = pub.route.Hops, pub.route.Cost; r.view.peer != nil {
+		a.Hops = pub.way()
+	}
 	switch {
 	case !had:
 		a.Change = Active
@@ -192,13 +196,22 @@ func (r *AnnounceReader) look(p moq.Path) (a Announcement, ok bool) {
 	return a, true
 }
 
+// has reports whether the watcher may have something of c.
+func (r *AnnounceReader) has(c *content) bool {
+	through := func(p *Publication) bool { return r.exclude != 0 && slices.Contains(p.route.Hops, r.exclude) }
+	if len(c.pubs) == 0 {
+		return c.last == nil || r.view.suits(c.last) && !through(c.last)
+	}
+	return slices.ContainsFunc(c.pubs, func(p *Publication) bool { return r.view.suits(p) && !through(p) })
+}
+
 // offer returns the publication that the watcher is told of.
 func (r *AnnounceReader) offer(p moq.Path) *Publication {
 	n := r.view.mux.root.find(p)
 	if n == nil {
 		return nil
 	}
-	c := n.active()
+	c := n.means(r.has)
 	if c == nil {
 		return nil
 	}
