@@ -26,8 +26,8 @@ type Relay struct {
 	// set, and a QUICConfig of nil is one with datagrams and 10,000 streams.
 	Client *moqt.Client
 	// IsLeaf says which clients are relays that have joined this one, where
-	// they speak moq-transport and are not ours; ours are known. nil: none.
-	// See Connect.
+	// they speak moq-transport without hops; ours are known. nil: none. See
+	// Connect.
 	IsLeaf func(*moqt.SetupRequest) bool
 	// Logger is told of upstream relays that come and go; nil is silent.
 	Logger *slog.Logger
@@ -135,12 +135,13 @@ const steady = 30 * time.Second
 // whenever the session ends or cannot be set up, after 1 to 30 s. The error is
 // the cause of ctx.
 //
-// Over moq-lite, relays may be joined as one likes: announcements name the
-// relays that they came through, and none takes what has passed it before. Over
-// moq-transport they cannot: what came from an upstream relay is handed out to
-// clients, but to no relay, and what came from a relay that has joined this one
-// to all but upstream relays. So a star of relays around one works, and a ring
-// is no loop; a third step is not taken.
+// Relays may be joined as one likes: announcements name the relays that they
+// came through, and none takes what has passed it before. Relays of others do not
+// name them over moq-transport, unless they have moq-dev's cluster extension. To
+// such an upstream relay goes what clients publish here, and what came from it
+// goes to clients and to relays that name others; one that has joined this one
+// (IsLeaf) gets what those give that have joined it too. So a star of them works,
+// and a ring is no loop; a third step is not taken.
 func (r *Relay) Connect(ctx context.Context, url string) error {
 	r.init()
 	log := r.Logger.With("upstream", url)

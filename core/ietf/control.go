@@ -77,6 +77,9 @@ func (c *control) take(m message) error {
 	if !s.p.ControlStream {
 		return violated(CodeProtocolViolation, "%T on the control stream", m)
 	}
+	if to, again := c.repeats(m); again {
+		return c.repeat(to, m)
+	}
 	if _, _, ok := opens(m); ok {
 		if !s.intake.Pace(s.ctx) {
 			return nil

@@ -31,6 +31,9 @@ func flavoured(v wire.Varint) (all []*Profile) {
 			all = append(all, p)
 		}
 	}
+	for _, p := range all {
+		all = append(all, named(p))
+	}
 	return all
 }
 

@@ -226,7 +226,7 @@ func (w *world) unread(draft string) *quictest.Puppet {
 	w.t.Helper()
 	c, err := w.net.Node("puppet").Dial(w.t.Context(), "relay:4443", &tls.Config{NextProtos: []string{draft}}, &quic.Config{
 		EnableDatagrams: true, MaxIncomingStreams: 100, MaxIncomingUniStreams: 100,
-		InitialStreamReceiveWindow: 16, MaxStreamReceiveWindow: 16,
+		InitialStreamReceiveWindow: 32, MaxStreamReceiveWindow: 32,
 	})
 	require.NoError(w.t, err)
 	return quictest.NewPuppet(w.t, c)

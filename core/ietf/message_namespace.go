@@ -25,6 +25,7 @@ func (m *publishNamespace) read(r *wire.Reader, p *Profile) {
 	m.RequestID = r.Varint()
 	m.Namespace = readNamespace(r, p)
 	m.Params.read(r, p, inPublishNamespace)
+	m.Params.needHops(r, p)
 }
 
 // A publishNamespaceDone withdraws a publishNamespace, in drafts with a
@@ -164,16 +165,26 @@ func (m *unsubscribeNamespace) read(r *wire.Reader, p *Profile) { m.Prefix = rea
 
 // A namespace says that a namespace is published.
 type namespace struct {
-	Suffix moq.Path // behind the prefix asked for
+	Suffix moq.Path   // behind the prefix asked for
+	Params parameters // with Hops
 }
 
 func (m *namespace) append(b []byte, p *Profile) []byte {
 	b, start := begin(b, p, typeNamespace)
 	b = appendNamespace(b, p, m.Suffix)
+	if p.Hops {
+		b = m.Params.append(b, p, inNamespace)
+	}
 	return end(b, start)
 }
 
-func (m *namespace) read(r *wire.Reader, p *Profile) { m.Suffix = readPrefix(r, p) }
+func (m *namespace) read(r *wire.Reader, p *Profile) {
+	m.Suffix = readPrefix(r, p)
+	if p.Hops {
+		m.Params.read(r, p, inNamespace)
+		m.Params.needHops(r, p)
+	}
+}
 
 // A namespaceDone says that it is no longer.
 type namespaceDone struct {

@@ -16,6 +16,8 @@ const (
 	optionMaxFilterRanges       uint64 = 0x06
 	optionImplementation        uint64 = 0x07
 	optionMaxRequestUpdates     uint64 = 0x08
+	optionRelayHops             uint64 = 0x40b55 // see Profile.Hops
+	optionRelayCost             uint64 = 0x40b56
 )
 
 // SetupOptions are what a side says of itself. A number of 0 is not sent: it is
@@ -29,6 +31,8 @@ type setupOptions struct {
 	MaxFilterRanges       uint64
 	MaxRequestUpdates     uint64 // of one stream, unanswered; 0: any number
 	Implementation        string
+	RelayHops             optional[uint64] // the id of the node
+	RelayCost             optional[uint64] // of what it sends
 	Unknown               []moq.Property
 }
 
@@ -120,6 +124,12 @@ func (m *setupOptions) append(b []byte, p *Profile) []byte {
 		text(optionImplementation, m.Implementation)
 	}
 	number(optionMaxRequestUpdates, m.MaxRequestUpdates)
+	if m.RelayHops.has {
+		text(optionRelayHops, string(p.Varint.Append(nil, m.RelayHops.v)))
+	}
+	if m.RelayCost.has {
+		pairs = append(pairs, moq.Property{Type: optionRelayCost, Int: m.RelayCost.v})
+	}
 	pairs = append(pairs, m.Unknown...)
 	if p.SetupCount {
 		b = p.Varint.Append(b, uint64(len(pairs)))
@@ -137,12 +147,14 @@ func (m *setupOptions) read(r *wire.Reader, p *Profile) {
 	}
 	var seen uint64
 	for _, pair := range pairs {
-		known := pair.Type >= optionPath && pair.Type <= optionMaxRequestUpdates
+		known := pair.Type >= optionPath && pair.Type <= optionMaxRequestUpdates ||
+			pair.Type == optionRelayHops || pair.Type == optionRelayCost
 		if known && pair.Type != optionAuthorizationToken {
-			if seen>>pair.Type&1 == 1 {
+			bit := uint64(1) << (pair.Type % 64) // all known ones differ in it
+			if seen&bit != 0 {
 				r.Fail(invalid("set-up option %#x is there twice", pair.Type))
 			}
-			seen |= 1 << pair.Type
+			seen |= bit
 		}
 		m.take(r, p, pair)
 	}
@@ -173,6 +185,10 @@ func (m *setupOptions) take(r *wire.Reader, p *Profile, pair moq.Property) {
 		m.Implementation = string(pair.Bytes)
 	case optionMaxRequestUpdates:
 		m.MaxRequestUpdates = pair.Int
+	case optionRelayHops:
+		m.RelayHops = some(readHop(r, p, pair.Bytes))
+	case optionRelayCost:
+		m.RelayCost = some(pair.Int)
 	default:
 		m.Unknown = append(m.Unknown, pair)
 	}

@@ -2,6 +2,7 @@ package ietf
 
 import (
 	"io"
+	"maps"
 	"slices"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 // forEach runs f for every vector of every draft.
 func forEach(t *testing.T, f func(t *testing.T, p *Profile, v vector, b []byte)) {
-	for _, draft := range drafts {
+	for _, draft := range slices.Sorted(maps.Keys(vectors)) {
 		for _, v := range append(slices.Clip(vectors[draft]), ownVectors[draft]...) {
 			t.Run(draft+"/"+v.name, func(t *testing.T) { f(t, profileOf(draft), v, unhex(t, v.hex)) })
 		}

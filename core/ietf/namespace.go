@@ -23,22 +23,35 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 		return moq.Errorf(moq.CodeTooMany, "more than %d namespaces", s.cfg.Limits.Announcements)
 	}
 	defer s.budget.Announcements.Release()
-	tell := func(active bool) {
+	tell := func(r *route.Route) {
 		for _, a := range told {
-			a.report(m.Namespace, c, active)
+			a.report(m.Namespace, c, r)
 		}
 	}
-	tell(true)
-	defer tell(false)
-	if s.cfg.Import {
-		if err := s.enter(m.Namespace, c); err != nil {
-			return err
+	take := func(m *publishNamespace) (err error) {
+		r := s.arrived(&m.Params)
+		if tell(&r); s.cfg.Import {
+			err = s.enter(m.Namespace, c, r)
 		}
+		return err
+	}
+	defer tell(nil)
+	if err := take(m); err != nil && !s.looped(err) {
+		return err
 	}
 	c.send(&requestOK{To: kindPublishNamespace, RequestID: c.id})
 	err := c.wait(true, func(m message) error {
-		if u, ok := m.(*requestUpdate); ok && s.p.AnswersUpdates {
-			return c.answerUpdate(u)
+		switch u := m.(type) {
+		case *requestUpdate:
+			if s.p.AnswersUpdates {
+				return c.answerUpdate(u)
+			}
+		case *publishNamespace:
+			err := c.again(u)
+			if err == nil {
+				_ = take(u)
+			}
+			return err
 		}
 		return violated(CodeProtocolViolation, "%T on a PUBLISH_NAMESPACE", m)
 	})
@@ -55,10 +68,10 @@ type asked struct {
 	report report
 }
 
-// A report is told of a namespace that the request by has brought, or taken
-// back. Requests are served at once: what a later one has brought, an earlier
-// one cannot take back.
-type report func(path moq.Path, by *call, active bool)
+// A report is told of a namespace that the request by has brought, over another
+// route than before maybe, or taken back (nil). Requests are served at once: what
+// a later one has brought, an earlier one cannot take back.
+type report func(path moq.Path, by *call, r *route.Route)
 
 // askedFor returns who wants to be told of a namespace. s.mu is held.
 func (s *session) askedFor(ns moq.Path) []*asked {
@@ -91,8 +104,8 @@ func (c *call) tell(prefix moq.Path, changes []route.Announcement) []byte {
 		if a.Change == route.Ended || a.Change == route.Replaced {
 			say(&namespaceDone{Suffix: suffix})
 		}
-		if a.Change == route.Active || a.Change == route.Replaced {
-			say(&namespace{Suffix: suffix})
+		if a.Change == route.Active || a.Change == route.Replaced || a.Change == route.Rerouted && c.s.p.Hops {
+			say(&namespace{Suffix: suffix, Params: c.s.departs(a)})
 		}
 	}
 	return b
@@ -101,9 +114,9 @@ func (c *call) tell(prefix moq.Path, changes []route.Announcement) []byte {
 // importAll asks a server for what it has, to enter it into the home view. A
 // server is told by its clients without asking.
 func (s *session) importAll() {
-	err := s.namespaces("", func(path moq.Path, by *call, active bool) {
-		if active {
-			_ = s.enter(path, by)
+	err := s.namespaces("", func(path moq.Path, by *call, r *route.Route) {
+		if r != nil {
+			_ = s.enter(path, by, *r)
 		} else {
 			s.withdrawn(path, by)
 		}
@@ -133,7 +146,7 @@ func (s *session) readNamespaces(c *call, prefix moq.Path, report report) error 
 	defer func() { // the end of the request is that of all it has told of
 		for path := range active {
 			if s.ctx.Err() == nil {
-				report(path, c, false)
+				report(path, c, nil)
 			}
 			s.budget.Announcements.Release()
 		}
@@ -148,7 +161,8 @@ func (s *session) readNamespaces(c *call, prefix moq.Path, report report) error 
 				}
 				active[path] = struct{}{}
 			}
-			report(path, c, true)
+			r := s.arrived(&m.Params)
+			report(path, c, &r)
 		case *namespaceDone:
 			path := prefix.Join(m.Suffix)
 			if _, was := active[path]; !was {
@@ -156,7 +170,7 @@ func (s *session) readNamespaces(c *call, prefix moq.Path, report report) error 
 			}
 			delete(active, path)
 			s.budget.Announcements.Release()
-			report(path, c, false)
+			report(path, c, nil)
 		case *requestOK, *requestError, *publishSkipped:
 		default:
 			return violated(CodeProtocolViolation, "%T on a SUBSCRIBE_NAMESPACE", m)
@@ -175,20 +189,28 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 	reader.Gather(s.cfg.Gather)
 	var pubsMu sync.Mutex
 	pubs := map[moq.Path]entry{}
-	report := func(path moq.Path, by *call, active bool) {
+	report := func(path moq.Path, by *call, r *route.Route) {
 		pubsMu.Lock()
 		defer pubsMu.Unlock()
 		old, had := pubs[path]
-		if !active && old.by != by {
+		switch {
+		case r == nil && old.by != by:
+			return
+		case r != nil && had && old.by == by && s.p.Hops:
+			way := *r
+			way.Prefix = true
+			_ = old.pub.Reroute(way)
 			return
 		}
 		if delete(pubs, path); had {
 			old.pub.End()
 		}
-		if !active {
+		if r == nil {
 			return
 		}
-		if pub, err := view.Publish(path, route.Route{Hops: []uint64{0}, Prefix: true}, s); err == nil {
+		way := *r
+		way.Prefix = true
+		if pub, err := view.Publish(path, way, s); err == nil {
 			pubs[path] = entry{pub: pub, by: by}
 		}
 	}

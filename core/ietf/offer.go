@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/moqtgo/moqt/core/dialect"
@@ -19,8 +20,12 @@ type offer struct {
 	path moq.Path
 	over chan struct{} // closed when it is taken back
 
+	sending sync.Mutex // one request or repetition at a time; taken before s.mu
+
 	// guarded by s.mu
-	c        *call // the last one
+	c        *call      // the last one
+	params   parameters // the last ones
+	refused  bool       // the last one was, and no other will follow
 	answered bool
 	err      error // the peer has refused it, or has cancelled it later
 }
@@ -123,20 +128,22 @@ func (e *exported) drain(names *route.AnnounceReader) (more, ok bool) {
 	return more, true
 }
 
-// offer makes a PUBLISH_NAMESPACE of an announcement, and withdraws it with its
-// end. It returns false when there are no more requests.
+// offer makes a PUBLISH_NAMESPACE of an announcement, repeats it for another
+// route, and withdraws it with its end. It returns false when there are no more
+// requests.
 func (e *exported) offer(a route.Announcement) bool {
 	if a.Change == route.Ended || a.Change == route.Replaced {
 		e.end(a.Path)
 	}
-	if a.Change == route.Ended || e.live[a.Path] != nil {
+	if o := e.live[a.Path]; a.Change == route.Ended || o != nil && o.again(a) {
 		return true
 	}
+	e.end(a.Path) // it was refused: on another way it may not be
 	if e.s.p.reserved(a.Path) {
 		e.s.home.Mux().Lost().Count(moq.LossName.Of())
 		return true
 	}
-	o, err := e.s.announce(a.Path)
+	o, err := e.s.announce(a)
 	if err != nil {
 		return false
 	}
@@ -158,14 +165,14 @@ func (e *exported) withdraw() {
 }
 
 // announce makes a PUBLISH_NAMESPACE.
-func (s *session) announce(path moq.Path) (*offer, error) {
-	o := &offer{s: s, path: path, over: make(chan struct{})}
+func (s *session) announce(a route.Announcement) (*offer, error) {
+	o := &offer{s: s, path: a.Path, over: make(chan struct{}), params: s.departs(a)}
 	c, err := o.ask()
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	s.offers[path] = o
+	s.offers[a.Path] = o
 	s.mu.Unlock()
 	s.group.Go(func() { o.serve(c) })
 	return o, nil
@@ -173,8 +180,13 @@ func (s *session) announce(path moq.Path) (*offer, error) {
 
 // ask sends the request.
 func (o *offer) ask() (*call, error) {
+	o.sending.Lock()
+	defer o.sending.Unlock()
+	o.s.mu.Lock()
+	params := o.params
+	o.s.mu.Unlock()
 	c, err := o.s.open(kindPublishNamespace, func(id uint64) message {
-		return &publishNamespace{RequestID: id, Namespace: o.path}
+		return &publishNamespace{RequestID: id, Namespace: o.path, Params: params}
 	})
 	if err != nil {
 		return nil, err
@@ -184,6 +196,25 @@ func (o *offer) ask() (*call, error) {
 	c.name.Path = o.path
 	o.c = c
 	return c, nil
+}
+
+// again tells the peer of another route, if it cares. It returns false where the
+// peer has refused the offer.
+func (o *offer) again(a route.Announcement) bool {
+	s := o.s
+	if !s.p.Hops {
+		return true
+	}
+	o.sending.Lock()
+	defer o.sending.Unlock()
+	s.mu.Lock()
+	o.params = s.departs(a)
+	c, refused := o.c, o.refused
+	s.mu.Unlock()
+	if !refused && !c.left() && !c.refused.Load() {
+		c.send(&publishNamespace{RequestID: c.id, Namespace: o.path, Params: s.departs(a)})
+	}
+	return !refused
 }
 
 // withdraw takes an offer back.
@@ -215,6 +246,9 @@ func (o *offer) serve(c *call) {
 		err := o.respond(c)
 		var r *moq.Refusal
 		if !errors.As(err, &r) || !r.Retry {
+			o.s.mu.Lock()
+			o.refused = true
+			o.s.mu.Unlock()
 			return
 		}
 		timer := time.NewTimer(max(r.After, minRetry))

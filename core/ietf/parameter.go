@@ -31,6 +31,8 @@ const (
 	paramNewGroupRequest         uint64 = 0x32
 	paramTrackNamespacePrefix    uint64 = 0x34
 	paramIncludeProperties       uint64 = 0x35
+	paramHopPath                 uint64 = 0x40b57 // with Profile.Hops
+	paramRouteCost               uint64 = 0x40b58 // likewise
 )
 
 // Parameters are the message parameters of a request or an answer. What is
@@ -55,6 +57,8 @@ type parameters struct {
 	NewGroupRequest         optional[uint64]
 	TrackNamespacePrefix    optional[moq.Path]
 	IncludeProperties       optional[bool]
+	HopPath                 []uint64 // the origin first, the sender last; nil: absent
+	RouteCost               optional[uint64]
 }
 
 // Scope is a set of messages, or places in them, where a parameter may stand.
@@ -83,6 +87,7 @@ const (
 	inUpdateOK
 	inNotify
 	inFill
+	inNamespace
 
 	inUpdates = inUpdate | inUpdateFetch | inUpdateNamespace | inUpdatePrefix | inUpdateTracks
 	inOKs     = inPublishOK | inTrackStatusOK | inPublishNamespaceOK | inSubscribeNamespaceOK | inSubscribeTracksOK | inUpdateOK
@@ -168,6 +173,15 @@ var (
 )
 
 const inFiltered = inFetch | inSubscribe | inSubscribeTracks | inUpdate | inPublishOK
+
+// place returns where a parameter may stand, and whether it is known.
+func (p *Profile) place(t uint64) (s scope, known bool) {
+	if p.Hops && (t == paramHopPath || t == paramRouteCost) {
+		return inPublishNamespace | inNamespace, true
+	}
+	s, known = p.params[t]
+	return s, known
+}
 
 // repeats says whether a message may hold several parameters of type t.
 func repeats(t uint64) bool {

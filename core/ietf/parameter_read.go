@@ -12,13 +12,13 @@ import (
 func (m *parameters) read(r *wire.Reader, p *Profile, s scope) {
 	*m = parameters{}
 	var last uint64
-	var seen uint64 // those below 64
+	var seen uint64 // by what all known types differ in
 	for range r.Count("number of parameters", maxParameters) {
 		t := readType(r, p, &last)
 		if r.Err() != nil {
 			return
 		}
-		allowed, known := p.params[t]
+		allowed, known := p.place(t)
 		switch {
 		case !known && !p.UnknownParams:
 			r.Fail(invalid("unknown parameter %#x", t))
@@ -26,10 +26,10 @@ func (m *parameters) read(r *wire.Reader, p *Profile, s scope) {
 			r.Fail(invalid("parameter %#x has no place here", t))
 		case !known || allowed&s == 0:
 			skipPair(r, t)
-		case seen>>t&1 == 1 && !repeats(t):
+		case seen>>(t%64)&1 == 1 && !repeats(t):
 			r.Fail(invalid("parameter %#x is there twice", t))
 		default:
-			seen |= 1 << t
+			seen |= 1 << (t % 64)
 			m.readValue(r, p, t)
 		}
 	}
@@ -91,6 +91,10 @@ func (m *parameters) readValue(r *wire.Reader, p *Profile, t uint64) {
 		m.TrackNamespacePrefix = some(readPrefix(r, p))
 	case paramIncludeProperties:
 		m.IncludeProperties = some(readFlag(r, p, t))
+	case paramHopPath:
+		m.HopPath = readHopPath(r, p)
+	case paramRouteCost:
+		m.RouteCost = some(r.Varint())
 	}
 }
 

@@ -57,6 +57,12 @@ func (m *parameters) append(b []byte, p *Profile, s scope) []byte {
 	if m.IncludeProperties.has {
 		w.flag(paramIncludeProperties, m.IncludeProperties.v)
 	}
+	if m.HopPath != nil {
+		w.bytes(paramHopPath, appendHopPath(p, m.HopPath))
+	}
+	if m.RouteCost.has {
+		w.number(paramRouteCost, m.RouteCost.v)
+	}
 	return slices.Insert(w.b, w.start, p.Varint.Append(nil, uint64(w.n))...)
 }
 
@@ -82,7 +88,7 @@ type paramWriter struct {
 
 // begin appends the type t and says whether the value is wanted.
 func (w *paramWriter) begin(t uint64) bool {
-	if w.p.params[t]&w.s == 0 {
+	if s, _ := w.p.place(t); s&w.s == 0 {
 		return false
 	}
 	w.n++
@@ -149,7 +155,7 @@ func (m *parameters) check(p *Profile, s scope) error {
 		return nil
 	}
 	for _, t := range m.present() {
-		if p.params[t]&s == 0 {
+		if in, _ := p.place(t); in&s == 0 {
 			return violated(CodeProtocolViolation, "parameter %#x has no place here", t)
 		}
 	}
@@ -181,5 +187,7 @@ func (m *parameters) present() (types []uint64) {
 	add(paramNewGroupRequest, m.NewGroupRequest.has)
 	add(paramTrackNamespacePrefix, m.TrackNamespacePrefix.has)
 	add(paramIncludeProperties, m.IncludeProperties.has)
+	add(paramHopPath, m.HopPath != nil)
+	add(paramRouteCost, m.RouteCost.has)
 	return types
 }

@@ -76,6 +76,10 @@ type Profile struct {
 	// SilentDone likewise: a subscription ends with its stream alone, FIN for a
 	// clean end and a reset for any other.
 	SilentDone bool
+	// Hops likewise: both sides have sent RELAY_HOPS. Announcements say which
+	// nodes they have passed, for which NAMESPACE has parameters, and one that is
+	// repeated has another route.
+	Hops bool
 
 	MissingObjects   bool   // the status "does not exist"
 	StatusProperties bool   // objects of any status may have properties, except missing ones

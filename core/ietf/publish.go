@@ -12,6 +12,7 @@ import (
 type entry struct {
 	pub    *route.Publication
 	by     *call                 // PUBLISH_NAMESPACE; nil: only its tracks are there
+	route  route.Route           // hops and cost; with by
 	tracks map[string]*moq.Track // by PUBLISH, replaced and never modified
 }
 
@@ -42,17 +43,41 @@ func (s *session) onlyTracks(ns moq.Path) bool {
 }
 
 // enter publishes a namespace of the peer in the home view. It replaces what
-// an earlier request has entered.
-func (s *session) enter(ns moq.Path, by *call) error {
+// an earlier request has entered; one that is repeated has another route.
+func (s *session) enter(ns moq.Path, by *call, r route.Route) error {
 	s.entering.Lock()
 	defer s.entering.Unlock()
 	s.mu.Lock()
 	old := s.imports[ns]
 	s.mu.Unlock()
+	if old.pub != nil && old.by == by && s.p.Hops {
+		e := old
+		e.route = r
+		s.mu.Lock()
+		s.imports[ns] = e
+		s.mu.Unlock()
+		err := old.pub.Reroute(s.routeOf(ns, e))
+		if err != nil { // the publication has ended
+			s.remove(ns, old)
+		}
+		return err
+	}
 	if old.pub != nil {
 		old.pub.End()
 	}
-	return s.put(ns, entry{by: by, tracks: old.tracks})
+	return s.put(ns, entry{by: by, route: r, tracks: old.tracks})
+}
+
+// routeOf returns the route of an entry.
+func (s *session) routeOf(ns moq.Path, e entry) route.Route {
+	r := e.route
+	if e.by == nil { // nobody has said where the tracks came from
+		if r = s.arrived(&parameters{}); s.p.Hops {
+			r.Hops = []uint64{0, s.peerHop}
+		}
+	}
+	r.Prefix, r.Tracks, r.Merge = e.by != nil, s.published(ns), !s.p.Broadcasts && !s.p.Hops
+	return r
 }
 
 // put publishes e in the home view.
@@ -60,9 +85,7 @@ func (s *session) put(ns moq.Path, e entry) error {
 	s.mu.Lock()
 	s.imports[ns] = e // before it can be asked for
 	s.mu.Unlock()
-	pub, err := s.home.Publish(ns, route.Route{
-		Hops: []uint64{0}, Prefix: e.by != nil, Tracks: s.published(ns), Merge: !s.p.Broadcasts,
-	}, s)
+	pub, err := s.home.Publish(ns, s.routeOf(ns, e), s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -90,14 +113,17 @@ func (s *session) withdrawn(ns moq.Path, by *call) {
 	defer s.entering.Unlock()
 	s.mu.Lock()
 	e := s.imports[ns]
-	mine := e.pub != nil && e.by == by
-	if mine {
-		delete(s.imports, ns)
-	}
 	s.mu.Unlock()
-	if !mine {
-		return
+	if e.pub != nil && e.by == by {
+		s.remove(ns, e)
 	}
+}
+
+// remove takes an entry back, but for the tracks that were published.
+func (s *session) remove(ns moq.Path, e entry) {
+	s.mu.Lock()
+	delete(s.imports, ns)
+	s.mu.Unlock()
 	e.pub.End()
 	if len(e.tracks) > 0 {
 		_ = s.put(ns, entry{tracks: e.tracks})

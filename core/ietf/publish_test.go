@@ -135,7 +135,7 @@ func TestRequestsAtOnce(t *testing.T) {
 	forPublishersOn(t, dawdle, func(t *testing.T, w *publishing) {
 		request := w.publish()
 		if !w.p.SetupOnUni {
-			request.WantBytes(w.say(&serverSetup{Version: w.p.Code, Options: (&pending{p: w.p, c: w.Conn(), cfg: &dialect.Config{}}).options()}))
+			request.WantBytes(w.say(&serverSetup{Version: w.p.Code, Options: (&pending{p: w.p, c: w.Conn(), cfg: &dialect.Config{}}).options(&session{})}))
 		}
 		ok := &requestOK{To: kindPublish}
 		ok.Params.Forward, ok.Params.SubscriberPriority = some(true), some(uint8(defaultPriority))

@@ -31,6 +31,9 @@ type session struct {
 	control *control
 	intake  *dialect.Intake
 	churn   dialect.Churn // of streams with objects
+	hop     uint64        // of this node; 0: it is not told
+	peerHop uint64        // with Profile.Hops
+	cost    uint64        // of what the peer sends
 	ctx     context.Context
 	done    chan struct{} // closed when everything has ended
 

@@ -190,8 +190,11 @@ func (pd *pending) Reject(code quic.ErrorCode, reason string) error {
 }
 
 // options is what we say of ourselves.
-func (pd *pending) options() setupOptions {
+func (pd *pending) options(s *session) setupOptions {
 	o := setupOptions{Implementation: implementation}
+	if s.hop != 0 {
+		o.RelayHops = some(s.hop)
+	}
 	if pd.role == dialect.Client && pd.cfg.Import {
 		o.Implementation = ourRelay
 	}
@@ -216,6 +219,7 @@ func (pd *pending) options() setupOptions {
 // session.
 func (pd *pending) Accept(ctx context.Context, home *route.View) (dialect.Peer, error) {
 	s := newSession(pd.c, pd.p, pd.role, pd.cfg, home)
+	s.hop = pd.hop(home)
 	s.control = &control{s: s, granted: 2 * firstGrant}
 	if pd.role == dialect.Client {
 		s.control.granted++
@@ -232,15 +236,13 @@ func (pd *pending) Accept(ctx context.Context, home *route.View) (dialect.Peer, 
 		_ = pd.c.CloseWithError(sessionCode(err), err.Error())
 		return nil, err
 	}
-	s.p = pd.p.towards(pd.peer.Implementation)
-	s.maxID = pd.peer.MaxRequestID
+	pd.negotiate(s)
 	s.control.in = pd.in
-	s.home.SetRelation(pd.relation())
 	s.start()
 	return s, nil
 }
 
-// relation returns where the peer stands: announcements name no nodes here.
+// relation returns where the peer stands.
 func (pd *pending) relation() route.Relation {
 	switch {
 	case pd.role == dialect.Client && pd.cfg.Import:
@@ -256,7 +258,7 @@ func (pd *pending) exchangeUni(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	m := &setup{Options: pd.options()}
+	m := &setup{Options: pd.options(s)}
 	if _, err := st.Write(m.append(nil, pd.p)); err != nil {
 		return err
 	}
@@ -269,7 +271,7 @@ func (pd *pending) exchangeUni(ctx context.Context, s *session) error {
 
 func (pd *pending) exchange(ctx context.Context, s *session) error {
 	if pd.role == dialect.Server {
-		m := &serverSetup{Version: pd.p.Code, Options: pd.options()}
+		m := &serverSetup{Version: pd.p.Code, Options: pd.options(s)}
 		if _, err := pd.st.Write(m.append(nil, pd.p)); err != nil {
 			return err
 		}
@@ -281,7 +283,7 @@ func (pd *pending) exchange(ctx context.Context, s *session) error {
 		return err
 	}
 	pd.st, pd.in = st, wire.NewStream(pd.p.Varint, st)
-	m := &clientSetup{Options: pd.options()}
+	m := &clientSetup{Options: pd.options(s)}
 	if pd.p.VersionList {
 		m.Versions = []uint64{pd.p.Code}
 	}

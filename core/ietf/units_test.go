@@ -14,11 +14,15 @@ import (
 	"github.com/moqtgo/moqt/core/wire"
 )
 
-// profileOf returns the row of a draft by its number.
+// profileOf returns the row of a draft by its number, with an h for the one
+// between peers that name nodes.
 func profileOf(draft string) *Profile {
 	for _, p := range Profiles {
 		if draftOf(p) == draft {
 			return p
+		}
+		if row := named(p); draftOf(row) == draft {
+			return row
 		}
 	}
 	panic("no draft " + draft)
@@ -27,10 +31,14 @@ func profileOf(draft string) *Profile {
 var drafts = []string{"14", "16", "18", "19", "20"}
 
 func draftOf(p *Profile) string {
+	draft := strings.TrimPrefix(p.Token, "moqt-")
 	if p.VersionList {
-		return "14"
+		draft = "14"
 	}
-	return strings.TrimPrefix(p.Token, "moqt-")
+	if p.Hops {
+		draft += "h"
+	}
+	return draft
 }
 
 func unhex(t testing.TB, s string) []byte {
