@@ -31,7 +31,8 @@ func (r *request) fetch() error {
 		return err
 	}
 	defer reader.Close()
-	if l, ok := reader.Track().Largest(); !ok || l.Group < m.Group { // FETCH is for the past
+	// FETCH is for the past. Of an answer to another fetch nothing may have come yet.
+	if l, ok := reader.Track().Largest(); (!ok || l.Group < m.Group) && !reader.Track().IsCertain() {
 		return moq.Errorf(moq.CodeNotFound, "no group %d yet", m.Group)
 	}
 	if err := r.sendObjects(ctx, reader); err != nil {
