@@ -124,6 +124,9 @@ func (in *incoming) advance() error {
 			want.Filter = some(locationFilter{Type: filterAbsoluteStart, Start: moq.Location{Group: group}})
 		}
 		in.sent = want
+		if !s.p.MultiSubscription {
+			s.supersede(in)
+		}
 		c, err := s.open(kindSubscribe, func(id uint64) message {
 			return &subscribe{RequestID: id, Name: in.name, Params: want}
 		})
@@ -154,6 +157,23 @@ func (in *incoming) advance() error {
 		in.sent.SubgroupDeliveryTimeout = want.SubgroupDeliveryTimeout
 	}
 	return in.update()
+}
+
+// supersede withdraws the subscription of another track of the same name: one is
+// all that there may be. That one is of what the peer has announced before, and
+// its subscribers come back to what it announces now.
+func (s *session) supersede(in *incoming) {
+	var before []*incoming
+	s.mu.Lock()
+	for _, other := range s.byTrack {
+		if other != in && other.name == in.name && other.c != nil && other.c.kind == kindSubscribe && !other.over {
+			before = append(before, other)
+		}
+	}
+	s.mu.Unlock()
+	for _, other := range before { // one at most
+		s.endIncoming(other, moq.Errorf(moq.CodeReplaced, "%q was announced again", in.name.Path))
+	}
 }
 
 // update tells the peer another priority or timeout, or that we are still there.
