@@ -297,7 +297,7 @@ func TestStalledSubscriber(t *testing.T) {
 				for i := range 3600 {
 					g, err := a.track.AppendGroup()
 					require.NoError(a, err)
-					_, err = g.Write(make([]byte, 64<<10))
+					_, err = g.Write(make([]byte, 16<<10))
 					require.NoError(a, err)
 					require.NoError(a, g.Close())
 					ctx, cancel := context.WithTimeout(context.Background(), latency)

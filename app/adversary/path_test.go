@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,7 +77,7 @@ func TestPoisoning(t *testing.T) {
 				require.NoError(a, err)
 				a.pass(time.Second)
 				viewer := a.client("reader", lite05, nil)
-				groups := map[string]int{}
+				groups := &tally{whose: map[string]int{}}
 				done := make(chan struct{})
 				watching, stop := context.WithCancel(context.Background())
 				go func() {
@@ -104,7 +106,7 @@ func TestPoisoning(t *testing.T) {
 				}
 				require.NoError(a, evil.CloseWithError(0, ""))
 				a.pass(10 * time.Second)
-				before := groups["victim"]
+				before := groups.of("victim")
 				for range 20 {
 					write(video, "victim")
 				}
@@ -112,9 +114,9 @@ func TestPoisoning(t *testing.T) {
 				a.check()
 				stop()
 				<-done
-				a.Logf("groups: %v", groups)
-				require.Zero(a, groups["mixture"])
-				require.Greater(a, groups["victim"], before+10, "the innocent is restored")
+				a.Logf("groups: %v", groups.whose)
+				require.Zero(a, groups.of("mixture"))
+				require.Greater(a, groups.of("victim"), before+10, "the innocent is restored")
 				cancel()
 				require.NoError(a, victim.CloseWithError(0, ""))
 				require.NoError(a, viewer.CloseWithError(0, ""))
@@ -123,8 +125,26 @@ func TestPoisoning(t *testing.T) {
 	}
 }
 
+// A tally counts groups by whose they are.
+type tally struct {
+	mu    sync.Mutex
+	whose map[string]int
+}
+
+func (t *tally) add(whose string) {
+	t.mu.Lock()
+	t.whose[whose]++
+	t.mu.Unlock()
+}
+
+func (t *tally) of(whose string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.whose[whose]
+}
+
 // readWhole subscribes to what is poisoned and counts groups by whose they are.
-func (a *arena) readWhole(ctx context.Context, viewer *moqt.Session, groups map[string]int) {
+func (a *arena) readWhole(ctx context.Context, viewer *moqt.Session, groups *tally) {
 	r, err := viewer.Subscribe(ctx, "poisoned", "video", nil)
 	if err != nil {
 		a.pass(50 * time.Millisecond)
@@ -149,7 +169,7 @@ func (a *arena) readWhole(ctx context.Context, viewer *moqt.Session, groups map[
 				whose = "mixture"
 			}
 		}
-		groups[whose]++
+		groups.add(whose)
 	}
 }
 
@@ -194,7 +214,7 @@ func TestReflections(t *testing.T) {
 	for _, v := range families {
 		t.Run("mirrors/"+v, func(t *testing.T) {
 			attack(t, nil, func(a *arena) {
-				told := 0
+				var told atomic.Int64
 				ctx, cancel := context.WithCancel(context.Background())
 				var mirrors []*moqt.Session
 				for i := range 2 {
@@ -209,7 +229,7 @@ func TestReflections(t *testing.T) {
 							if err != nil {
 								return
 							}
-							if told++; an.Change == moqt.Active && !mirrored[an.Path] {
+							if told.Add(1); an.Change == moqt.Active && !mirrored[an.Path] {
 								mirrored[an.Path] = true
 								_ = mux.PublishFunc(ctx, an.Path, func(w *moqt.TrackWriter) { w.CloseWithError(moqt.ErrNotFound) })
 							}
@@ -220,11 +240,11 @@ func TestReflections(t *testing.T) {
 				require.NoError(a, mux.Announce(ctx, "seen", b))
 				s := a.client("seen", v, mux)
 				a.pass(time.Minute)
-				seen := told
+				seen := told.Load()
 				a.pass(time.Minute)
-				require.Equal(a, seen, told, "it has come to rest")
-				a.Logf("%d announcements", told)
-				require.Less(a, told, 100)
+				require.Equal(a, seen, told.Load(), "it has come to rest")
+				a.Logf("%d announcements", seen)
+				require.Less(a, seen, int64(100))
 				cancel()
 				for _, m := range append(mirrors, s) {
 					require.NoError(a, m.CloseWithError(0, ""))
