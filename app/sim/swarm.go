@@ -83,14 +83,9 @@ func (m *maker) version(mixes []string) string {
 }
 
 // hops reports whether every version names the relays that an announcement has
-// come through, so that relays may be joined as one likes.
-func (m *maker) hops() bool { return !m.far() && !strings.Contains(m.mix, "moq-lite-03") }
-
-// far reports whether an announcement may take one step up and one down only,
-// as over moq-transport: then a star of relays is all there may be.
-func (m *maker) far() bool {
-	return strings.Contains(m.mix, "moqt-") || strings.Contains(m.mix, "moq-00")
-}
+// come through, so that relays may be joined as one likes; moq-lite-03 counts
+// them.
+func (m *maker) hops() bool { return !strings.Contains(m.mix, "moq-lite-03") }
 
 // network says which relays there are: a tree, and where the versions allow it
 // a ring, or relays that are joined twice.
@@ -99,14 +94,11 @@ func (m *maker) network() {
 		m.maybe(40, "loss=%.2f", func() any { return 0.01 * float64(1+m.IntN(6)) }),
 		m.maybe(15, "mtu=%d", func() any { return 300 + m.IntN(1200) }))
 	n := 1 + m.IntN(5)
-	if m.hops() {
-		n = 2 + m.IntN(4)
-	}
 	for i := range n {
 		r := fmt.Sprintf("r%d", i+1)
 		var ups []string
 		if i > 0 {
-			ups = append(ups, pick(m, m.relays[:m.deep(i)]))
+			ups = append(ups, pick(m, m.relays))
 		}
 		if more := pick2(m, m.relays, ups); m.hops() && m.chance(60) && more != "" {
 			ups = append(ups, more)
@@ -120,14 +112,6 @@ func (m *maker) network() {
 	if m.hops() && n > 2 && m.chance(50) { // the last one closes a ring
 		m.join(m.relays[0], m.relays[n-1])
 	}
-}
-
-// deep returns how many of n relays another one may join.
-func (m *maker) deep(n int) int {
-	if m.far() {
-		return 1
-	}
-	return n
 }
 
 // pick2 picks one of all that is none of not; "" where there is none.
