@@ -56,9 +56,9 @@ type (
 	CacheLimits = moq.CacheLimits
 	// Error is a failure with a Code.
 	Error = moq.Error
-	// A Refusal is what else a peer says of a request that it refuses: find it
+	// A RefusalError is what else a peer says of a request that it refuses: find it
 	// with errors.As.
-	Refusal = moq.Refusal
+	RefusalError = moq.RefusalError
 	// A Redirect is where else a request may succeed.
 	Redirect = moq.Redirect
 	// Code says why something failed, whatever the dialect.

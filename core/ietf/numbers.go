@@ -130,7 +130,7 @@ func (p *Profile) requestCode(kind requestKind, err error) (n uint64, reason str
 // retryInterval is what a request is refused with for err: when it may be made
 // again, if that is known.
 func retryInterval(err error) uint64 {
-	var r *moq.Refusal
+	var r *moq.RefusalError
 	var e *moq.Error
 	switch {
 	case errors.As(err, &r) && r.Retry: // of who we have asked
@@ -148,7 +148,7 @@ const crowded = time.Second
 // requestFailure is what the refusal of a request of kind means.
 func (p *Profile) requestFailure(kind requestKind, m *requestError) *moq.Error {
 	e := &moq.Error{Code: requestMeanings[p.requestMeaning(kind, m.Code)], Reason: m.Reason, Remote: true, Wire: m.Code}
-	r := &moq.Refusal{Redirect: m.Redirect}
+	r := &moq.RefusalError{Redirect: m.Redirect}
 	if r.After, r.Retry = m.retry(); r.Retry || r.Redirect != nil {
 		e.Err = r
 	}
@@ -159,7 +159,7 @@ func (p *Profile) requestFailure(kind requestKind, m *requestError) *moq.Error {
 // nil is the end of the track.
 func (p *Profile) doneCode(err error) uint64 {
 	var e *moq.Error
-	var update updateFailure
+	var update updateError
 	switch {
 	case err == nil:
 		return p.doneNumber(doneTrackEnded)

@@ -244,7 +244,7 @@ func (o *offer) end(c *call) {
 func (o *offer) serve(c *call) {
 	for {
 		err := o.respond(c)
-		var r *moq.Refusal
+		var r *moq.RefusalError
 		if !errors.As(err, &r) || !r.Retry {
 			o.s.mu.Lock()
 			o.refused = true

@@ -138,7 +138,7 @@ func TestRequestsAtOnce(t *testing.T) {
 			request.WantBytes(w.say(&serverSetup{Version: w.p.Code, Options: (&pending{p: w.p, c: w.Conn(), cfg: &dialect.Config{}}).options(&session{})}))
 		}
 		ok := &requestOK{To: kindPublish}
-		ok.Params.Forward, ok.Params.SubscriberPriority = some(true), some(uint8(defaultPriority))
+		ok.Params.Forward, ok.Params.SubscriberPriority = some(true), some(defaultPriority)
 		ok.Params.GroupOrder, ok.Params.Filter = some(moq.Ascending), some(locationFilter{Type: filterLargestObject})
 		request.WantBytes(w.say(ok))
 		w.done(request)

@@ -40,10 +40,10 @@ func (m *parameters) refuse() error {
 	return refuseFilters(m.RangeFilters)
 }
 
-// An updateFailure ends a subscription whose REQUEST_UPDATE was refused.
-type updateFailure struct{ error }
+// An updateError ends a subscription whose REQUEST_UPDATE was refused.
+type updateError struct{ error }
 
-func (e updateFailure) Unwrap() error { return e.error }
+func (e updateError) Unwrap() error { return e.error }
 
 // answerUpdate answers the update of a request that has nothing to be changed.
 func (c *call) answerUpdate(u *requestUpdate) error {

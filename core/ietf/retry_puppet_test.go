@@ -2,7 +2,6 @@ package ietf_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -31,9 +30,9 @@ func TestPuppetRetriesNamespace(t *testing.T) {
 		}
 		refused := <-isAccepted(t, s, "bob")
 		require.ErrorIs(t, refused, moq.ErrTimeout)
-		var r *moq.Refusal
+		var r *moq.RefusalError
 		require.ErrorAs(t, refused, &r)
-		require.Equal(t, moq.Refusal{Retry: true, After: 3 * time.Second}, *r)
+		require.Equal(t, moq.RefusalError{Retry: true, After: 3 * time.Second}, *r)
 		start := time.Now()
 		st = p.asked(msg("06", "02 01 'bob' 00"))
 		require.InDelta(t, 3*time.Second, time.Since(start), float64(100*time.Millisecond))
@@ -81,9 +80,9 @@ func TestPuppetRedirects(t *testing.T) {
 		st.FIN()
 		err := <-answer
 		require.ErrorIs(t, err, moq.ErrNotFound)
-		var r *moq.Refusal
-		require.True(t, errors.As(err, &r), "%v", err)
-		require.Equal(t, moq.Refusal{Retry: true, Redirect: &moq.Redirect{URI: "moqt://b", Name: moq.FullTrackName{Path: "b/live", Name: "cam2"}}}, *r)
+		var r *moq.RefusalError
+		require.ErrorAs(t, err, &r)
+		require.Equal(t, moq.RefusalError{Retry: true, Redirect: &moq.Redirect{URI: "moqt://b", Name: moq.FullTrackName{Path: "b/live", Name: "cam2"}}}, *r)
 		require.ErrorContains(t, err, `redirected to "moqt://b"`)
 
 		_, err = s.Announced(context.Background(), "live")

@@ -111,7 +111,7 @@ func (v *serving) update(m message) error {
 		if gone := v.c.refuseUpdate(u, err); !isGone(gone) {
 			return gone
 		}
-		v.eg.End(updateFailure{err})
+		v.eg.End(updateError{err})
 		return nil
 	}
 	paused := v.sub.Paused

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A Refusal is what a peer says of a request beside why it refuses it. It is the
+// A RefusalError is what a peer says of a request beside why it refuses it. It is the
 // cause of the Error: find it with errors.As. moq-transport has it, from 16 on.
-type Refusal struct {
+type RefusalError struct {
 	// Retry says that the request may be made again, and After how much later.
 	Retry bool
 	After time.Duration
@@ -24,7 +24,7 @@ type Redirect struct {
 	Name FullTrackName
 }
 
-func (r *Refusal) Error() string {
+func (r *RefusalError) Error() string {
 	var says []string
 	if r.Retry {
 		says = append(says, fmt.Sprintf("to be tried again after %v", r.After))
