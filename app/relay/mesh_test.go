@@ -47,13 +47,13 @@ func TestConnectShapes(t *testing.T) {
 							assert.ErrorIs(w, relays[ends[0]].Connect(ctx, "moqt://"+ends[1]+":443/"), context.Canceled)
 						})
 					}
-					time.Sleep(time.Second)
+					w.pass(time.Second)
 					for name := range relays {
 						mux := moqt.NewTrackMux(nil)
 						_, _ = announce(w, mux, moqt.Path("from/"+name), "hello of "+name)
 						w.dial("pub-"+name, "moqt://"+name+":443", mux)
 					}
-					time.Sleep(time.Second)
+					w.pass(time.Second)
 					for at := range relays {
 						s := w.dial("sub-"+at, "moqt://"+at+":443", nil)
 						for from := range relays {
@@ -68,10 +68,10 @@ func TestConnectShapes(t *testing.T) {
 						return n
 					}
 					before := sent()
-					time.Sleep(time.Minute)
+					w.pass(time.Minute)
 					assert.Less(w, sent()-before, int64(5000), "nothing goes around")
 					cancel()
-					time.Sleep(10 * time.Second)
+					w.pass(10 * time.Second)
 					for at := range relays {
 						assert.Equal(w, 1, relays[at].Stats().Broadcasts, "what came from elsewhere is gone")
 					}
@@ -99,7 +99,7 @@ func TestPublisherMoves(t *testing.T) {
 				for i, name := range names {
 					w.wg.Go(func() { _ = relays[name].Connect(ctx, "moqt://"+names[(i+1)%len(names)]+":443/") })
 				}
-				time.Sleep(time.Second)
+				w.pass(time.Second)
 				publish := func(at, text string) *moqt.Session {
 					n := w.net.Node("pub-" + at)
 					c := &moqt.Client{DialQUICFunc: n.Dial, Config: &moqt.Config{Versions: []string{version}}}
@@ -107,7 +107,7 @@ func TestPublisherMoves(t *testing.T) {
 					_, _ = announce(w, mux, "live", text)
 					s, err := c.Dial(ctx, "moqt://"+at+":443", mux)
 					assert.NoError(w, err)
-					time.Sleep(2 * time.Second)
+					w.pass(2 * time.Second)
 					return s
 				}
 				want := func(text string) {
@@ -122,15 +122,15 @@ func TestPublisherMoves(t *testing.T) {
 				after := publish("three", "after")
 				want("after")
 				_ = before.CloseWithError(0, "")
-				time.Sleep(time.Second)
+				w.pass(time.Second)
 				want("after")
 				_ = after.CloseWithError(0, "")
-				time.Sleep(10 * time.Second)
+				w.pass(10 * time.Second)
 				for _, at := range names {
 					assert.Zero(w, relays[at].Stats().Broadcasts, "at %s", at)
 				}
 				cancel()
-				time.Sleep(10 * time.Second)
+				w.pass(10 * time.Second)
 			})
 		})
 	}
