@@ -236,7 +236,7 @@ func (f *faulty) play(t *testing.T) {
 func TestPortFaults(t *testing.T) { sweep(t, onMemnet, *every) }
 
 // The same on quic-go, with faults that are spread over all calls.
-func TestPortFaultsQUIC(t *testing.T) { sweep(t, onQUIC, 6**every) }
+func TestPortFaultsQUIC(t *testing.T) { sweep(t, onQUIC, 5**every) }
 
 // And on webtransport-go.
 func TestPortFaultsWebTransport(t *testing.T) { sweep(t, onWebTransport, 6**every) }

@@ -297,8 +297,8 @@ func TestConnectClose(t *testing.T) {
 			}
 			e.leave()
 		})
-		a.pass(2 * time.Second)
+		a.pass(time.Minute) // the network remembers a connection until its last timer is due
 		require.Equal(a, 2, a.server.Stats().Conns)
-		a.within(budget{heap: 4*mib + 3*kib*int64(*connections), goroutines: 20}) // the network knows them all
+		a.within(budget{heap: 4 * mib, goroutines: 20})
 	})
 }
