@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -42,7 +43,7 @@ type Relay struct {
 	once sync.Once
 
 	mu       sync.Mutex
-	sessions map[*moqt.Session]bool // true: accepted; false: with an upstream relay
+	sessions map[*moqt.Session]*url.URL // what was dialed, but for its host; nil: with an upstream relay
 	total    int64
 	sent     int64 // bytes of the sessions that have ended
 	received int64
@@ -75,7 +76,7 @@ func (r *Relay) init() {
 		conf.Import = true
 		client.Config = &conf
 		r.Client = &client
-		r.sessions = map[*moqt.Session]bool{}
+		r.sessions = map[*moqt.Session]*url.URL{}
 	})
 }
 
@@ -96,17 +97,26 @@ func (r *Relay) ServeMOQ(w moqt.SetupResponseWriter, req *moqt.SetupRequest) {
 	if err != nil {
 		return // the server has told
 	}
-	r.enter(s, true)
+	r.enter(s, dialed(req))
 	context.AfterFunc(s.Context(), func() { // no goroutine waits meanwhile
 		_ = s.Wait()
 		r.leave(s)
 	})
 }
 
-func (r *Relay) enter(s *moqt.Session, accepted bool) {
+// dialed returns the URL of a client, but for its host.
+func dialed(req *moqt.SetupRequest) *url.URL {
+	u := &url.URL{Scheme: "moqt", Path: req.Path, RawQuery: req.Query}
+	if req.HTTPRequest != nil {
+		u.Scheme = "https"
+	}
+	return u
+}
+
+func (r *Relay) enter(s *moqt.Session, from *url.URL) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sessions[s] = accepted
+	r.sessions[s] = from
 	r.total++
 }
 
@@ -174,7 +184,7 @@ func (r *Relay) Connect(ctx context.Context, url string) error {
 
 // stay waits until the session ends; the end of ctx ends it well.
 func (r *Relay) stay(ctx context.Context, s *moqt.Session) error {
-	r.enter(s, false)
+	r.enter(s, nil)
 	defer r.leave(s)
 	stop := context.AfterFunc(ctx, func() { _ = s.CloseWithError(moqt.SessionNoError, "") })
 	defer stop()
@@ -182,19 +192,37 @@ func (r *Relay) stay(ctx context.Context, s *moqt.Session) error {
 }
 
 // Goaway asks everybody whose session was accepted here to move to uri within
-// timeout, or anywhere where uri is empty. It returns when all have been asked;
-// those whose version has no such message stay.
+// timeout, or anywhere where uri is empty. What uri leaves out is as it was for
+// each session: with //host:port everybody keeps the scheme, the path, which is
+// the root of its names, and the query; moqt://host:port takes WebTransport away.
+// It returns when all have been asked; those whose version has no such message
+// stay.
 func (r *Relay) Goaway(ctx context.Context, uri string, timeout time.Duration) {
 	r.init()
 	r.mu.Lock()
 	var asked sync.WaitGroup
-	for s, accepted := range r.sessions {
-		if accepted {
-			asked.Go(func() { _ = s.Goaway(ctx, uri, timeout) })
+	for s, from := range r.sessions {
+		if from != nil {
+			asked.Go(func() { _ = s.Goaway(ctx, destination(uri, from), timeout) })
 		}
 	}
 	r.mu.Unlock()
 	asked.Wait()
+}
+
+// destination completes uri for a client that has dialed from.
+func destination(uri string, from *url.URL) string {
+	to, err := url.Parse(uri)
+	if err != nil || to.Host == "" {
+		return uri
+	}
+	if to.Scheme == "" {
+		to.Scheme = from.Scheme
+	}
+	if to.Path == "" && to.RawQuery == "" {
+		to.Path, to.RawQuery = from.Path, from.RawQuery
+	}
+	return to.String()
 }
 
 // Stats are figures of a Relay.

@@ -170,11 +170,11 @@ func (r *relayNode) drain(d time.Duration) {
 	r.stopServing()
 }
 
-// goaway asks every session that was accepted to move.
+// goaway asks every session that was accepted to move, with its root.
 func (r *relayNode) goaway(to string, timeout time.Duration) {
 	uri := ""
 	if to != "" {
-		uri = "moqt://" + to + ":443/"
+		uri = "//" + to + ":443"
 	}
 	r.relay.Goaway(r.ctx, uri, timeout)
 }
