@@ -88,8 +88,8 @@ func TestPuppetViolations(t *testing.T) {
 			return [][]byte{subscribe(d, "00", sub), subscribe(d, "00", sub)}
 		}},
 		{"a gap", moq14, 4, one(func(d string) []byte { return subscribe(d, "02", sub) })},
-		{"above the maximum", moq14 + moq16, 7, one(func(d string) []byte { return subscribe(d, "4200", sub) })},
-		{"MAX_REQUEST_ID does not grow", moq14 + moq16, 3, one(func(string) []byte { return msg("15", "4200") })},
+		{"above the maximum", moq14 + moq16, 7, one(func(d string) []byte { return subscribe(d, "6800", sub) })},
+		{"MAX_REQUEST_ID does not grow", moq14 + moq16, 3, one(func(string) []byte { return msg("15", "6800") })},
 		{"an update of nothing", moq16, 3, one(func(string) []byte { return msg("02", "00 08 00") })},
 		{"a namespace of 33 fields", "all", 3, one(func(string) []byte {
 			return msg("06", "00 21 "+strings.Repeat("'a' ", 33)+" 00")
@@ -179,7 +179,7 @@ func TestPuppetGrants(t *testing.T) {
 			p.control.Send(subscribe(draft, hex.EncodeToString(id), "01 'room' 'none'"))
 			wantError(t, p.control, "05", false)
 		}
-		p.control.WantBytes(msg("15", "4280"))
+		p.control.WantBytes(msg("15", "6880"))
 	})
 }
 

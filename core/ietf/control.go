@@ -27,8 +27,16 @@ type control struct {
 	told    uint64 // the last limit that we said we are blocked by, plus one
 }
 
-// firstGrant is how many requests the peer may make at first.
-const firstGrant = 256
+const (
+	leastWindow = 5120
+	grantStep   = 64 // requests have ended before there is a MAX_REQUEST_ID
+)
+
+// window is how many requests of the peer may be open at once: what it may
+// subscribe to and announce. What is less than that is refused one by one.
+func window(l *dialect.Limits) uint64 {
+	return max(leastWindow, uint64(l.Subscriptions)+uint64(l.Announcements))
+}
 
 // read reads the control stream until the session ends.
 func (c *control) read() {
@@ -213,7 +221,7 @@ func (c *control) grant() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open++
-	if c.open < firstGrant/4 {
+	if c.open < grantStep {
 		return
 	}
 	c.granted += 2 * c.open

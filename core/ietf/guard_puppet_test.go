@@ -192,7 +192,7 @@ func TestPuppetIdleTalk(t *testing.T) {
 		p := w.join(draft)
 		for i := range 5000 {
 			p.control.Send(msg("1a", id(draft, i)))                // REQUESTS_BLOCKED
-			p.control.Send(msg("15", id(draft, 1024+2*i)))         // MAX_REQUEST_ID
+			p.control.Send(msg("15", id(draft, 10242+2*i)))        // MAX_REQUEST_ID
 			p.control.Send(msg("0a", id(draft, 2*i+100)))          // UNSUBSCRIBE of nothing
 			p.control.Send(msg("17", id(draft, 2*i+100)))          // FETCH_CANCEL of nothing
 			p.control.Send(gone(draft, id(draft, 77), "02", "00")) // PUBLISH_DONE of nothing
@@ -203,7 +203,7 @@ func TestPuppetIdleTalk(t *testing.T) {
 	})
 	forDrafts(t, []string{moq14, moq16}, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
-		p.control.Send(msg("15", "4300"), msg("15", "4300"))
+		p.control.Send(msg("15", "6900"), msg("15", "6900"))
 		p.WantClosed(3)
 	})
 }

@@ -76,6 +76,7 @@ func (s *session) Want(t *moq.Track) {
 // order of names.
 func (s *session) request() {
 	for {
+		s.cfg.Gather(s.ctx)
 		s.mu.Lock()
 		if len(s.wanted) == 0 || s.closing {
 			s.requesting = false

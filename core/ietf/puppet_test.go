@@ -168,25 +168,25 @@ type peer struct {
 	theirs  *quictest.PuppetStream // the relay's control stream
 }
 
-// What both roles say of themselves: 256 requests, and who they are.
+// What both roles say of themselves: 5120 requests, and who they are.
 var (
 	clientSetup = map[string]string{
-		moq14: "20 0015 01 c0000000ff00000e 02 02 4200 07 06 6d6f7174676f",
-		moq16: "20 000c 02 02 4200 05 06 6d6f7174676f",
+		moq14: "20 0015 01 c0000000ff00000e 02 02 6800 07 06 6d6f7174676f",
+		moq16: "20 000c 02 02 6800 05 06 6d6f7174676f",
 		moq18: "af00 0008 07 06 6d6f7174676f",
 		moq19: "af00 000a 07 06 6d6f7174676f 01 08",
 	}
 	// of a client that is a relay
 	relaySetup = map[string]string{
-		moq14: "20 001b 01 c0000000ff00000e 02 02 4200 07 0c 6d6f7174676f2d72656c6179",
-		moq16: "20 0012 02 02 4200 05 0c 6d6f7174676f2d72656c6179",
+		moq14: "20 001b 01 c0000000ff00000e 02 02 6800 07 0c 6d6f7174676f2d72656c6179",
+		moq16: "20 0012 02 02 6800 05 0c 6d6f7174676f2d72656c6179",
 		moq18: "af00 000e 07 0c 6d6f7174676f2d72656c6179",
 		moq19: "af00 0010 07 0c 6d6f7174676f2d72656c6179 01 08",
 	}
 	// of the relay, whose hop id is 99
 	serverSetup = map[string]string{
-		moq14: "21 001b c0000000ff00000e 03 02 4200 07 06 6d6f7174676f 80040b55 02 4063",
-		moq16: "21 0013 03 02 4200 05 06 6d6f7174676f 80040b4e 02 4063",
+		moq14: "21 001b c0000000ff00000e 03 02 6800 07 06 6d6f7174676f 80040b55 02 4063",
+		moq16: "21 0013 03 02 6800 05 06 6d6f7174676f 80040b4e 02 4063",
 		moq18: "af00 000d 07 06 6d6f7174676f c40b4e 01 63",
 		moq19: "af00 000f 07 06 6d6f7174676f 01 08 c40b4d 01 63",
 	}

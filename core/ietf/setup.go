@@ -199,7 +199,7 @@ func (pd *pending) options(s *session) setupOptions {
 		o.Implementation = ourRelay
 	}
 	if pd.p.MaxRequestID {
-		o.MaxRequestID = 2 * firstGrant
+		o.MaxRequestID = 2 * window(&pd.cfg.Limits)
 	}
 	if pd.p.LimitUpdates {
 		o.MaxRequestUpdates = uint64(pd.cfg.Limits.Updates)
@@ -220,7 +220,7 @@ func (pd *pending) options(s *session) setupOptions {
 func (pd *pending) Accept(ctx context.Context, home *route.View) (dialect.Peer, error) {
 	s := newSession(pd.c, pd.p, pd.role, pd.cfg, home)
 	s.hop = pd.hop(home)
-	s.control = &control{s: s, granted: 2 * firstGrant}
+	s.control = &control{s: s, granted: 2 * window(&s.cfg.Limits)}
 	if pd.role == dialect.Client {
 		s.control.granted++
 	}

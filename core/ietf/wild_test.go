@@ -276,9 +276,9 @@ func (f *wild) connect() {
 	case known && f.server != nil:
 		hello = serverSetup
 	case f.server != nil:
-		hello = map[string]string{moq14: "21 000c c0000000ff00000e 01 02 4200", moq16: "21 0004 01 02 4200", moq18: "af00 0000", moq19: "af00 0000"}
+		hello = map[string]string{moq14: "21 000c c0000000ff00000e 01 02 6800", moq16: "21 0004 01 02 6800", moq18: "af00 0000", moq19: "af00 0000"}
 	case !known:
-		hello = map[string]string{moq14: "20 000d 01 c0000000ff00000e 01 02 4200", moq16: "20 0004 01 02 4200", moq18: "af00 0000", moq19: "af00 0000"}
+		hello = map[string]string{moq14: "20 000d 01 c0000000ff00000e 01 02 6800", moq16: "20 0004 01 02 6800", moq18: "af00 0000", moq19: "af00 0000"}
 	}
 	switch {
 	case f.byte()&15 == 15: // no set-up

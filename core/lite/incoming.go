@@ -88,6 +88,7 @@ func (s *session) enqueue(in *incoming) {
 // so what happens on the wire does not depend on who asked first.
 func (s *session) request() {
 	for {
+		s.cfg.Gather(s.ctx)
 		s.mu.Lock()
 		if len(s.wanted) == 0 || s.closing {
 			s.requesting = false
