@@ -217,12 +217,13 @@ func TestQUICRequests(t *testing.T) {
 					if err != nil {
 						break
 					}
-					if how == "reset" {
+					switch {
+					case how == "reset":
 						st.CancelWrite(1)
 						st.CancelRead(1)
-					} else if i == 599 {
+					case i == 599:
 						s.until("there is no room", func() bool { return s.relay.Stats().Subscriptions > 500 })
-					} else if i >= 600 {
+					case i >= 600:
 						open = append(open, st)
 					}
 					if len(open) == 50 {

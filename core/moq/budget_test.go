@@ -178,10 +178,11 @@ func TestAfterEviction(t *testing.T) {
 	open := func(group uint64) (*SubgroupWriter, func()) {
 		w, err := k.OpenGroup(group, now)
 		require.Nil(t, err)
-		return w, w.AfterEviction(func() {
+		stop := w.AfterEviction(func() {
 			k.Largest()
 			told = append(told, group)
 		})
+		return w, stop
 	}
 	open(0)
 	_, stop := open(1)
