@@ -37,6 +37,7 @@ type Found struct {
 	Start    Location
 	End      Location
 	Absent   bool // ... do not exist; otherwise nothing is known of them
+	guess    bool // nothing says that there are any: not told unless somebody knows of them
 }
 
 // An ObjectReader reads a range of a track in the order of locations: within
@@ -120,7 +121,7 @@ func (r *ObjectReader) Next(ctx context.Context) (Found, error) {
 		changed := r.track.wait()
 		r.track.mu.Unlock()
 		if ok && err == nil && f.Object == nil && !f.Absent && r.ask != nil {
-			if r.asked(ctx, f) {
+			if r.asked(ctx, f) || f.guess {
 				continue
 			}
 		}
@@ -191,10 +192,10 @@ func (r *ObjectReader) hole(f Found, last Location, unsure bool) (Found, bool) {
 		return Found{}, false
 	}
 	if !r.track.certain {
-		if !r.group.unknown(r.pos.Object, end.Object) {
-			return Found{}, false
+		if r.group.unknown(r.pos.Object, end.Object) {
+			return r.skip(end, false), true
 		}
-		return r.skip(end, false), true
+		return r.doubtful(end)
 	}
 	u, ok := r.track.doubt(r.pos, end)
 	if !ok {
@@ -202,6 +203,36 @@ func (r *ObjectReader) hole(f Found, last Location, unsure bool) (Found, bool) {
 	}
 	r.pos = u.start
 	return r.skip(u.end, false), true
+}
+
+// doubtful returns what is next of the range to end where somebody can be asked
+// whether there is something: of what the publisher has got to, a datagram or a
+// whole subgroup may never have come here. track.mu is held.
+func (r *ObjectReader) doubtful(end Location) (Found, bool) {
+	t := r.track
+	if r.ask == nil || r.pos.Compare(t.largest) > 0 || r.group.lacksNothing(r.pos.Object) {
+		return Found{}, false
+	}
+	if end.Compare(t.largest) > 0 {
+		end = t.largest
+	}
+	f := r.skip(end, false)
+	f.guess = true
+	return f, true
+}
+
+// lacksNothing reports whether the group says itself that no object from id on
+// exists but those in the log.
+func (g *Group) lacksNothing(id uint64) bool {
+	ended := g.complete && (len(g.datagrams) == 0 || g.datagrams[len(g.datagrams)-1].ID < id)
+	for _, sg := range g.subgroups {
+		if sg.Whole && sg.FirstKnown {
+			return true
+		}
+		o := sg.last()
+		ended = ended && (o == nil || o.ID < id)
+	}
+	return ended
 }
 
 // unknown reports whether there may be objects from id a to b, none of which

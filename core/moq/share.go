@@ -284,7 +284,7 @@ func (w *SubgroupWriter) finish(endOfGroup bool) *Error {
 	if sg.state == open || last != nil && sg.state == reset {
 		sg.state, sg.err, sg.writer, sg.others = finished, nil, nil, nil
 	}
-	if endOfGroup || sg.EndOfGroup {
+	if (endOfGroup || sg.EndOfGroup) && (sg.Whole || last != nil) {
 		sg.group.complete = true
 	}
 	return nil

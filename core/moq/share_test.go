@@ -268,3 +268,17 @@ func TestOvertakenInsideAnObject(t *testing.T) {
 		require.ErrorIs(t, slow.Advance(len(old)), ErrMalformed)
 	}
 }
+
+// That its last object is the last one of the group, an empty subgroup cannot
+// say.
+func TestEmptySubgroupEndsNoGroup(t *testing.T) {
+	k := track(CacheLimits{})
+	w, err := k.JoinSubgroup(0, SubgroupHeader{ID: 1, FirstKnown: true, EndOfGroup: true}, epoch)
+	require.Nil(t, err)
+	require.Nil(t, w.Finish(true))
+	require.False(t, k.Complete(0))
+	w = join(t, k, true)
+	require.Nil(t, w.Append(ObjectHeader{}, nil, epoch))
+	require.Nil(t, w.Finish(true))
+	require.True(t, k.Complete(0))
+}
