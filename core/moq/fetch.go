@@ -205,36 +205,6 @@ func (r *ObjectReader) hole(f Found, last Location, unsure bool) (Found, bool) {
 	return r.skip(u.end, false), true
 }
 
-// doubtful returns what is next of the range to end where somebody can be asked
-// whether there is something: of what the publisher has got to, a datagram or a
-// whole subgroup may never have come here. track.mu is held.
-func (r *ObjectReader) doubtful(end Location) (Found, bool) {
-	t := r.track
-	if r.ask == nil || r.pos.Compare(t.largest) > 0 || r.group.lacksNothing(r.pos.Object) {
-		return Found{}, false
-	}
-	if end.Compare(t.largest) > 0 {
-		end = t.largest
-	}
-	f := r.skip(end, false)
-	f.guess = true
-	return f, true
-}
-
-// lacksNothing reports whether the group says itself that no object from id on
-// exists but those in the log.
-func (g *Group) lacksNothing(id uint64) bool {
-	ended := g.complete && (len(g.datagrams) == 0 || g.datagrams[len(g.datagrams)-1].ID < id)
-	for _, sg := range g.subgroups {
-		if sg.Whole && sg.FirstKnown {
-			return true
-		}
-		o := sg.last()
-		ended = ended && (o == nil || o.ID < id)
-	}
-	return ended
-}
-
 // unknown reports whether there may be objects from id a to b, none of which
 // is in the log: they came before the subscription, or a stream was cut.
 func (g *Group) unknown(a, b uint64) bool {

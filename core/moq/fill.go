@@ -70,7 +70,8 @@ func (r *ObjectReader) filled(ctx context.Context) (Found, bool, error) {
 	switch {
 	case err == io.EOF:
 		return f, false, nil
-	case ctx.Err() == nil && errors.Is(wait.Err(), context.DeadlineExceeded):
+	case errors.Is(err, ErrNotFound), // as moq-lite says it, which has no other answer
+		ctx.Err() == nil && errors.Is(wait.Err(), context.DeadlineExceeded):
 		return from.rest(), true, nil
 	}
 	return f, false, err
@@ -181,4 +182,34 @@ func (l Location) before() Location {
 		return Location{l.Group, l.Object - 1}
 	}
 	return Location{l.Group - 1, 1<<64 - 1}
+}
+
+// doubtful returns what is next of the range to end where somebody can be asked
+// whether there is something: of what the publisher has got to, a datagram or a
+// whole subgroup may never have come here. track.mu is held.
+func (r *ObjectReader) doubtful(end Location) (Found, bool) {
+	t := r.track
+	if r.ask == nil || r.pos.Compare(t.largest) > 0 || r.group.lacksNothing(r.pos.Object) {
+		return Found{}, false
+	}
+	if end.Compare(t.largest) > 0 {
+		end = t.largest
+	}
+	f := r.skip(end, false)
+	f.guess = true
+	return f, true
+}
+
+// lacksNothing reports whether the group says itself that no object from id on
+// exists but those in the log.
+func (g *Group) lacksNothing(id uint64) bool {
+	ended := g.complete && (len(g.datagrams) == 0 || g.datagrams[len(g.datagrams)-1].ID < id)
+	for _, sg := range g.subgroups {
+		if sg.Whole && sg.FirstKnown {
+			return true
+		}
+		o := sg.last()
+		ended = ended && (o == nil || o.ID < id)
+	}
+	return ended
 }

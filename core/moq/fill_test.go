@@ -190,6 +190,32 @@ func TestFillBy(t *testing.T) {
 	})
 }
 
+// Of what was asked for, nothing is known of the rest where the other finds
+// nothing; any other error is one of the whole.
+func TestFillNotFound(t *testing.T) {
+	for _, c := range []struct {
+		err  *Error
+		want []string
+	}{
+		{ErrNotFound, []string{"0/0 up", "unknown 0/1-0/*", "unknown 1/0-1/*", "2/0 c"}},
+		{ErrDropped, []string{"0/0 up", ErrDropped.Error()}},
+	} {
+		k := track(CacheLimits{})
+		objects(k, "c", 2, whole, 0).Finish(true)
+		r := k.Read(Location{}, Location{2, 0}, nil)
+		r.Fill(func(_ context.Context, start, _ Location) (*ObjectReader, error) {
+			up := track(CacheLimits{})
+			up.Certain()
+			if start.Group == 0 {
+				objects(up, "up", 0, whole, 0)
+			}
+			up.Fail(c.err)
+			return up.Read(start, Location{start.Group, math.MaxUint64}, nil), nil
+		}, time.Time{})
+		require.Equal(t, c.want, told(t.Context(), r))
+	}
+}
+
 func TestUnread(t *testing.T) {
 	k := track(CacheLimits{})
 	k.Certain()
