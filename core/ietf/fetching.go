@@ -219,6 +219,9 @@ func (u *uniStream) fetchObjects(f *fetching, writers map[uint64]*moq.SubgroupWr
 			return err
 		}
 		at := moq.Location{Group: m.Group, Object: m.Object}
+		if m.End != fetchIsObject && m.Object == u.s.p.Varint.Max() { // to the end of its group
+			at.Object = math.MaxUint64
+		}
 		switch {
 		case f.join != nil && (m.Group != f.start.Group || m.End == fetchEndUnknown || m.End == fetchEndTimedOut):
 			return moq.Errorf(moq.CodeRange, "what was fetched is not the start of group %d", f.start.Group)

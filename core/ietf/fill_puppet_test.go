@@ -89,6 +89,26 @@ func TestPuppetFillsGaps(t *testing.T) {
 	})
 }
 
+// The largest number that a draft can write is the end of a group, also where
+// ids are larger elsewhere.
+func TestPuppetKnowsNoGroup(t *testing.T) {
+	forDrafts(t, drafts[1:], func(t *testing.T, w *world, draft string) {
+		p, _ := w.publishing(draft)
+		r := w.read("bob", "video")
+		st := p.wantSubscribe("01", "'video'").Send(ok(draft, "01", "07"))
+		p.OpenUni(group("07", "05")).FIN()
+		wantGroup(t, r, 5, "a")
+		out := w.ranged(moq.FetchRequest{Start: moq.Location{Group: 3}, End: moq.Location{Group: 5}})
+		if streams(draft) {
+			st = p.Accept()
+		}
+		st.Read(len(msg("16", of(draft, "", "03", "03"), " 01 01 'bob' 'video' 03 00 04 00 ", of(draft, "", "02 20 40fd 02 01", "02 20 fd 02 01"))))
+		st.Send(msg("18", of(draft, "", "03 00 04 00 00", "00 04 00 00")))
+		p.OpenUni(x("05 03 ", of(draft, "", "410c 03 ffffffffffffffff 1c 04 00 80 01 78", "810c 03 ffffffffffffffffff 1c 00 00 80 01 78"))).FIN()
+		require.Equal(t, []string{"unknown 3-3", "4/0 x", "5/0 a"}, <-out)
+	})
+}
+
 // What the publisher refuses stays unknown.
 func TestPuppetRefusesToFill(t *testing.T) {
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
