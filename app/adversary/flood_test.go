@@ -2,6 +2,7 @@ package adversary
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,13 +196,16 @@ func TestAnnounceChurn(t *testing.T) {
 		st := e.announces(a)
 		watch, err := a.viewer.Announced(a.Context(), "flap")
 		require.NoError(a, err)
+		var mu sync.Mutex
 		told, last := 0, moqt.Announcement{}
 		a.wg.Go(func() {
 			for an, err := range watch.All(a.Context()) {
 				if err != nil {
 					return
 				}
+				mu.Lock()
 				told, last = told+1, an
+				mu.Unlock()
 			}
 		})
 		for i := range 10_000 {
@@ -213,9 +217,12 @@ func TestAnnounceChurn(t *testing.T) {
 		}
 		_, _ = st.Write(e.announce("flap", true))
 		a.pass(time.Minute)
-		a.Logf("10,001 changes in 5 s, of which %d are told", told)
-		require.LessOrEqual(a, told, 5*100*2)
-		require.Contains(a, []moqt.Change{moqt.Active, moqt.Replaced, moqt.Rerouted}, last.Change)
+		mu.Lock()
+		n, change := told, last.Change
+		mu.Unlock()
+		a.Logf("10,001 changes in 5 s, of which %d are told", n)
+		require.LessOrEqual(a, n, 5*100*2)
+		require.Contains(a, []moqt.Change{moqt.Active, moqt.Replaced, moqt.Rerouted}, change)
 		a.within(budget{heap: 4 * mib, goroutines: 60})
 		e.leave()
 		watch.Close()
