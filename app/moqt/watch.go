@@ -102,26 +102,26 @@ func (w *watch) take(core *session.Session, a Announcement) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.held[a.Path]
-	switch {
-	case a.Change == Ended:
+	if a.Change == Ended {
 		if h != nil && h.by == core {
 			h.pub.End()
 			delete(w.held, a.Path)
 		}
 		return
-	case h != nil && h.by == core && a.Change == Replaced:
-		h.pub.End()
-		h = nil
 	}
 	r := route.Route{Hops: a.Hops}
-	if h == nil {
+	known := len(a.Hops) > 0 && a.Hops[0] != 0
+	switch {
+	case h == nil:
 		pub, err := w.view.Publish(a.Path, r, (*produced)(NewBroadcast()))
 		if err != nil {
 			return
 		}
 		h = &held{pub: pub}
 		w.held[a.Path] = h
-	} else if known := len(a.Hops) > 0 && a.Hops[0] != 0; known && !slices.Equal(a.Hops, h.hops) {
+	case h.by == core && a.Change == Replaced:
+		_ = h.pub.Replace(r)
+	case known && !slices.Equal(a.Hops, h.hops):
 		_ = h.pub.Update(r)
 	}
 	h.by, h.hops = core, a.Hops

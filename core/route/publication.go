@@ -229,6 +229,12 @@ func (p *Publication) Reroute(r Route) error {
 	return p.update(r, func(r, q Route) bool { return r.origin() == q.origin() })
 }
 
+// Replace is Update to other content, whatever the origin: a watcher never finds
+// the path without any.
+func (p *Publication) Replace(r Route) error {
+	return p.update(r, func(Route, Route) bool { return false })
+}
+
 func (p *Publication) update(r Route, same func(r, q Route) bool) error {
 	m := p.mux
 	if err := m.checkHops(r.Hops); err != nil {
