@@ -108,14 +108,15 @@ property:
 
 # The trace of a story is the same whatever the processors do; a seed that fails
 # prints the smallest story that does, and the command that plays it again.
-## sim: all stories with all versions, their traces 200 times, and a swarm (SEEDS=1000 from SEED=1 on)
+## sim: all stories with all versions and 5 seeds, their traces 200 times, and a swarm (SEEDS=1000 from SEED=1 on)
 sim:
 	$(GO) test -count=1 -timeout 2h -run 'TestStories|TestTrace' ./app/sim -full -runs=200
 	$(GO) test -count=1 -timeout 1h -race -run 'TestTrace' ./app/sim -runs=10
 	$(GO) test -count=1 -timeout 2h -run 'TestSwarm' ./app/sim -swarm=$(SEEDS) -first=$(SEED)
 
-# Each is a patch in app/sim/testdata/faults, planted in a checkout of HEAD.
-## mutants: plant faults, and fail if the stories and the swarm do not find each
+# Each is a patch in app/sim/testdata/faults, planted in a checkout of HEAD; it
+# must be found for its own reason, and without any of them all must be green.
+## mutants: plant faults, and fail if the stories and the swarm do not find each (some minutes)
 mutants:
 	$(GO) test -count=1 -timeout 2h -v -run 'TestFaultsApply|TestMutants' ./app/sim -mutants
 
