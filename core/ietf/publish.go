@@ -211,6 +211,9 @@ func (s *session) push(in *incoming, info moq.TrackInfo) error {
 	if in.track == nil {
 		return moq.ErrDropped
 	}
+	if _, known := in.track.Info(); !known {
+		in.track.SetInfo(info) // before it can be found: who is offered it looks once
+	}
 	s.mu.Lock()
 	tracks := maps.Clone(e.tracks)
 	if tracks == nil {
@@ -221,9 +224,6 @@ func (s *session) push(in *incoming, info moq.TrackInfo) error {
 	s.imports[ns] = e
 	s.byTrack[in.track] = in
 	s.mu.Unlock()
-	if _, known := in.track.Info(); !known {
-		in.track.SetInfo(info)
-	}
 	e.pub.TracksChanged()
 	return nil
 }
