@@ -120,27 +120,25 @@ func (m *Mux) adoptBelow(p *Publication, calls *calls) {
 // them where they are merged. Where none serves its path, it fails.
 func (m *Mux) assign(f *feed, calls *calls) {
 	path := f.track.Name().Path
-	for _, p := range f.content.pubs {
-		if p.serves(path) && (f.content.merge || len(f.pubs) == 0) {
-			f.pubs = append(f.pubs, p)
-			calls.want(m, p.source, f.track)
-			m.single(f, p, calls)
+	switch p, _ := f.route(); {
+	case f.content.merge:
+		for _, p := range f.content.pubs {
+			if p.serves(path) {
+				f.pubs = append(f.pubs, p)
+				calls.want(m, p.source, f.track)
+				m.single(f, p, calls)
+			}
+		}
+	case p != nil && len(f.pubs) == 0:
+		f.pubs = []*Publication{p}
+		calls.want(m, p.source, f.track)
+		if !m.single(f, p, calls) {
+			return
 		}
 	}
 	if len(f.pubs) == 0 && len(f.content.pubs) > 0 {
 		f.forget(m)
 		calls.fail(f.track, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", path))
-	}
-}
-
-// single drops the other feeds of f's name that p serves too and that nobody
-// reads: each was made for a viewer whom another route did not suit.
-func (m *Mux) single(f *feed, p *Publication, calls *calls) {
-	for _, g := range slices.Clone(f.content.feeds[f.track.Name()]) {
-		if g != f && slices.Contains(g.pubs, p) && len(g.pushed) == 0 && g.track.Demand().Readers == 0 {
-			g.forget(m)
-			g.dropped(m, calls)
-		}
 	}
 }
 

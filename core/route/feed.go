@@ -16,6 +16,8 @@ type feed struct {
 	pushed  []*Publication // those of pubs that bring it without being asked
 	serial  uint64
 	idle    time.Time // since when nobody reads it
+	viewers map[*moq.TrackReader]*View
+	room    int // of viewers, before those who have left are looked for
 }
 
 // over reports whether the track has ended.
@@ -83,6 +85,7 @@ func (v *View) SubscribeWithin(patience time.Duration, name moq.FullTrackName, s
 // A wait is a subscription to a broadcast that nobody has announced.
 type wait struct {
 	reader *moq.TrackReader
+	view   *View
 	due    time.Time
 	why    moq.Code // it has failed then
 }
@@ -96,6 +99,7 @@ func (v *View) subscribe(name moq.FullTrackName, s moq.Subscription, w wait, now
 		if t := v.produced(name); t != nil {
 			return t.Subscribe(s, wake), nil
 		}
+		w.view = v
 		f := v.feedFor(name, w.due, now)
 		if f == nil {
 			return nil, moq.Errorf(moq.CodeNotFound, "nobody publishes %q", name.Path)
@@ -137,10 +141,12 @@ func (v *View) feedFor(name moq.FullTrackName, due, now time.Time) *feed {
 		c = m.await(name.Path, due)
 	}
 	var f *feed
+	var calls calls
 	if c != nil {
-		f, due = m.feed(c, name, v), c.nextDue(due)
+		f, due = m.feed(c, name, v, &calls), c.nextDue(due)
 	}
 	m.mu.Unlock()
+	calls.run()
 	if c != nil && !due.IsZero() {
 		m.ring(due)
 	}
@@ -156,14 +162,18 @@ func (c *content) nextDue(due time.Time) time.Time {
 	return c.deadline
 }
 
-// holds reports whether the feed is still one of m; then w is waited for as
-// long as it says.
+// holds reports whether the feed is still one of m and suits the viewer; then w
+// is waited for as long as it says.
 func (m *Mux) holds(f *feed, w wait) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ended, _ := f.track.Ended(); m.feeds[f.track] != f {
 		return ended
 	}
+	if !f.suits(w.view) {
+		return false
+	}
+	f.shows(w.reader, w.view)
 	if f.content.waiting {
 		f.content.waits = append(f.content.waits, w)
 	}
@@ -241,9 +251,10 @@ func (c *content) prefix() bool {
 	return slices.ContainsFunc(c.pubs, func(p *Publication) bool { return p.route.Prefix })
 }
 
-// feed returns the feed of the name for the viewer: one that exists where its
-// route suits the viewer, otherwise a new one over the best route that does.
-func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
+// feed returns the feed of the name for the viewer: one that exists, if its
+// route suits the viewer or it can take one that suits everybody, otherwise a new
+// one over the best route that does.
+func (m *Mux) feed(c *content, name moq.FullTrackName, v *View, calls *calls) *feed {
 	for _, f := range c.feeds[name] {
 		if _, err := f.track.Ended(); err == nil && f.suits(v) {
 			return f
@@ -252,6 +263,13 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 	pub := v.best(c, name.Path)
 	if pub == nil && len(c.pubs) > 0 {
 		return nil
+	}
+	for _, f := range c.feeds[name] {
+		if f.moves() {
+			if p, all := f.route(v); all && m.move(f, p, calls) {
+				return f
+			}
+		}
 	}
 	root := v.root
 	if pub != nil {
@@ -269,7 +287,7 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View) *feed {
 // newFeed makes a feed; what it holds counts for root.
 func (m *Mux) newFeed(c *content, name moq.FullTrackName, root moq.Path) *feed {
 	m.serial++
-	f := &feed{content: c, serial: m.serial}
+	f := &feed{content: c, serial: m.serial, viewers: map[*moq.TrackReader]*View{}}
 	f.track = moq.NewTrack(name, m.conf.Cache, m.demandChanged)
 	m.cache.Join(f.track, root)
 	m.feeds[f.track] = f
@@ -280,6 +298,7 @@ func (m *Mux) newFeed(c *content, name moq.FullTrackName, root moq.Path) *feed {
 // demandChanged tells the source of a track to look at its demand.
 func (m *Mux) demandChanged(t *moq.Track) {
 	idle := t.Demand().Readers == 0
+	sweep := idle
 	m.mu.Lock()
 	var sources []Source
 	if f := m.feeds[t]; f != nil {
@@ -289,12 +308,13 @@ func (m *Mux) demandChanged(t *moq.Track) {
 		if !idle {
 			f.idle = time.Time{}
 		}
+		sweep = idle || f.strays()
 	}
 	m.mu.Unlock()
 	for _, s := range sources {
 		m.tell(s, t)
 	}
-	if idle {
+	if sweep {
 		m.ring(time.Time{})
 	}
 }

@@ -47,6 +47,7 @@ type naiveContent struct {
 
 type naiveReader struct {
 	r    *moq.TrackReader
+	view *View
 	fail moq.Code // 0: alive
 }
 
@@ -74,7 +75,6 @@ type world struct {
 	readers  []*naiveReader
 	watchers []*naiveWatcher
 	views    []*View
-	first    map[*feed]*Publication // that each feed had
 }
 
 var paths = []moq.Path{"a", "a/b", "c"}
@@ -83,7 +83,6 @@ func newWorld() *world {
 	w := &world{
 		m: NewMux(Config{Hop: 99}), now: time.Unix(1000, 0),
 		contents: map[moq.Path][]*naiveContent{}, since: map[moq.Path]map[uint64]int{}, waiting: map[moq.Path]*naiveContent{},
-		first: map[*feed]*Publication{},
 	}
 	for i, peer := range []any{nil, "x", "y"} {
 		v := w.m.View(Scope{Peer: peer})
@@ -305,7 +304,7 @@ func (w *world) Subscribe(t *rapid.T) {
 			w.waiting[path] = c
 		}
 	}
-	n := &naiveReader{r: r}
+	n := &naiveReader{r: r, view: v}
 	c.readers, w.readers = append(c.readers, n), append(w.readers, n)
 }
 
@@ -319,6 +318,7 @@ func (w *world) CloseReader(t *rapid.T) {
 
 func (w *world) closeReader(n *naiveReader) {
 	n.r.Close()
+	w.m.Sweep(w.now) // it has rung
 	gone := func(o *naiveReader) bool { return o == n }
 	w.readers = slices.DeleteFunc(w.readers, gone)
 	for _, cs := range w.contents {

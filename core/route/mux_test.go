@@ -391,23 +391,3 @@ func TestOvertakenWant(t *testing.T) {
 	require.Empty(t, s.wanted, "a late Want must not bring the track back")
 	require.True(t, standby.wanted[k])
 }
-
-// A feed that was made for a viewer whom the usual route did not suit goes, once
-// nobody reads it, when the other feed comes from the same source.
-func TestOneSubscriptionUpstream(t *testing.T) {
-	m := NewMux(Config{})
-	near, far := m.View(Scope{Peer: "near"}), m.View(Scope{Peer: "far"})
-	p1, s1 := publish(t, near, "a", 1)
-	_, s2 := publish(t, far, "a", 1, 2)
-	usual := subscribe(t, m.View(Scope{Peer: "viewer"}), "a", epoch)
-	name := moq.FullTrackName{Path: "a", Name: "v"}
-	back, err := near.Subscribe(name, moq.Subscription{}, epoch, nil)
-	require.NoError(t, err)
-	require.True(t, s1.wanted[usual])
-	require.True(t, s2.wanted[back.Track()], "near cannot have it from itself")
-	back.Close()
-	require.Len(t, s2.wanted, 1, "it may be wanted again")
-	p1.Lose(epoch)
-	require.Equal(t, map[*moq.Track]bool{usual: true}, s2.wanted)
-	require.Equal(t, 1, m.Stats().Tracks)
-}

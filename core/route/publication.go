@@ -168,6 +168,7 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 			m.reroute(q, calls)
 		}
 	}
+	m.follow(c, calls)
 	m.changed(p.path, calls)
 }
 
@@ -250,6 +251,7 @@ func (p *Publication) update(r Route, same func(r, q Route) bool) error {
 		p.version++
 		p.content.rank()
 		m.adoptBelow(p, &calls)
+		m.follow(p.content, &calls)
 		m.changed(p.path, &calls)
 	default:
 		m.leave(p)

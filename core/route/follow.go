@@ -1,0 +1,136 @@
+package route
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/moqtgo/moqt/core/moq"
+)
+
+// The objects of a track come the way that its announcement names: a feed takes
+// the best route that suits all who read it, and another one when that changes.
+// Were it to stay on the one that it has begun with, what hops say of an
+// announcement would not be true of the objects, and relays could feed each other
+// in a circle for ever.
+
+// errJoined ends one of two feeds that have come to one route: their readers
+// cannot be joined otherwise.
+var errJoined = moq.Errorf(moq.CodeDropped, "another track of this name has taken the route")
+
+// shows notes who reads the feed by r.
+func (f *feed) shows(r *moq.TrackReader, v *View) {
+	if len(f.viewers) >= f.room {
+		f.prune()
+		f.room = 2*len(f.viewers) + 16
+	}
+	f.viewers[r] = v
+}
+
+func (f *feed) prune() {
+	maps.DeleteFunc(f.viewers, func(r *moq.TrackReader, _ *View) bool { return r.Closed() })
+}
+
+// route returns the best route for all who read the feed, and for others; where
+// all is false it is the best of those that suit one of them, or of any.
+func (f *feed) route(others ...*View) (best *Publication, all bool) {
+	f.prune()
+	views := map[*View]bool{}
+	for _, v := range f.viewers {
+		views[v] = true
+	}
+	for _, v := range others {
+		views[v] = true
+	}
+	most := -1
+	for _, p := range f.content.pubs {
+		if !p.serves(f.track.Name().Path) {
+			continue
+		}
+		n := 0
+		for v := range views {
+			if v.suits(p) {
+				n++
+			}
+		}
+		switch {
+		case n == len(views):
+			return p, true
+		case n > 0 && most <= 0, most < 0:
+			best, most = p, n
+		}
+	}
+	return best, false
+}
+
+// moves reports whether the feed may take another route than the one it has.
+func (f *feed) moves() bool {
+	return len(f.pubs) == 1 && !f.pubs[0].gone && len(f.pushed) == 0 && !f.content.merge && !f.over()
+}
+
+// strays reports whether the feed may not have the best route: it had to suit
+// somebody who may have left.
+func (f *feed) strays() bool {
+	return len(f.pubs) == 1 && len(f.content.pubs) > 1 && f.pubs[0] != f.content.pubs[0] && f.moves()
+}
+
+// strays returns the feeds that may not have the best route.
+func (m *Mux) strays() (all []*feed) {
+	for _, f := range m.feeds {
+		if f.strays() {
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b *feed) int { return cmp.Compare(a.serial, b.serial) })
+	return all
+}
+
+// follow gives the feeds of c the best routes there are now.
+func (m *Mux) follow(c *content, calls *calls) {
+	for _, f := range c.sorted() {
+		if f.strays() {
+			p, _ := f.route()
+			m.move(f, p, calls)
+		}
+	}
+}
+
+// move gives the feed another route. It reports whether the feed is still there.
+func (m *Mux) move(f *feed, p *Publication, calls *calls) bool {
+	old := f.pubs[0]
+	if old == p {
+		return true
+	}
+	f.pubs = []*Publication{p}
+	if p.source != old.source {
+		f.track.Detach()
+		calls.drop(m, old.source, f.track)
+		calls.want(m, p.source, f.track)
+	}
+	return m.single(f, p, calls)
+}
+
+// single leaves one of the feeds of f's name that p serves: one that is read. It
+// reports whether that is f.
+func (m *Mux) single(f *feed, p *Publication, calls *calls) bool {
+	for _, g := range slices.Clone(f.content.feeds[f.track.Name()]) {
+		if g == f || !slices.Contains(g.pubs, p) || len(g.pushed) > 0 || g.over() {
+			continue
+		}
+		end := g
+		switch {
+		case g.track.Demand().Readers == 0:
+		case f.content.merge:
+			continue
+		default:
+			end = f
+		}
+		end.forget(m)
+		end.dropped(m, calls)
+		calls.fail(end.track, errJoined)
+		if end == f {
+			return false
+		}
+	}
+	return true
+}
