@@ -59,6 +59,7 @@ type sampled struct {
 	tracks  map[string]*moq.Track // what is published, by version
 	readers map[[2]string]*taker
 	clients map[string]*Session
+	begin   int // before which step of publish to watch; -1: never
 }
 
 var everyVersion = slices.Concat(versions, drafts)
@@ -77,7 +78,7 @@ func newSampled(t *testing.T, s *sample) *sampled {
 	link := memnet.Link{Latency: 5 * time.Millisecond, Jitter: s.late}
 	w := &sampled{
 		world:  newWorldOn(t, memnet.New(memnet.Config{Seed: s.seed, Settle: synctest.Wait, Link: link})),
-		tracks: map[string]*moq.Track{}, readers: map[[2]string]*taker{}, clients: map[string]*Session{},
+		tracks: map[string]*moq.Track{}, readers: map[[2]string]*taker{}, clients: map[string]*Session{}, begin: -1,
 	}
 	for _, v := range everyVersion {
 		mux := NewMux(route.Config{})
@@ -117,7 +118,10 @@ func (w *sampled) publish(s *sample) error {
 	for v := range w.tracks {
 		writers[v] = make([]writer, len(s.parts))
 	}
-	for _, st := range s.steps {
+	for i, st := range s.steps {
+		if i == w.begin {
+			w.watch()
+		}
 		w.sleep(st.after)
 		p := s.parts[st.part]
 		for _, v := range everyVersion {
