@@ -120,7 +120,7 @@ func (c *crossing) fetchable(s *sample) (groups []wantedGroup, cut map[uint64]bo
 		g := wantedGroup{sequence: seq}
 		for _, o := range objects {
 			o.x = c.proj.Object(&o.ObjectHeader, c.info, time.Now(), uint64(len(g.objects)))
-			if o.x.End {
+			if o.x.End || !c.from.Whole && !c.to.Whole && o.ID > c.to.MaxNumber {
 				cut[seq] = true
 				break
 			}
