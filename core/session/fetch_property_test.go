@@ -114,7 +114,7 @@ func (c *crossing) fetchable(s *sample) (groups []wantedGroup, cut map[uint64]bo
 			all[p.group] = append(all[p.group], carried{object: o, part: p})
 		}
 	}
-	newest := slices.Max(slices.Collect(maps.Keys(all)))
+	newest := slices.Max(append(slices.Collect(maps.Keys(all)), 0))
 	for seq, objects := range all {
 		slices.SortFunc(objects, func(a, b carried) int { return cmp.Compare(a.ID, b.ID) })
 		g := wantedGroup{sequence: seq}
