@@ -119,6 +119,9 @@ func (m *Mux) adoptBelow(p *Publication, calls *calls) {
 // assign gives a feed that has no source the best one of its content; all of
 // them where they are merged. Where none serves its path, it fails.
 func (m *Mux) assign(f *feed, calls *calls) {
+	if f.left {
+		return
+	}
 	path := f.track.Name().Path
 	switch p, _ := f.route(); {
 	case f.content.merge:
@@ -191,7 +194,9 @@ func (m *Mux) endContent(c *content, calls *calls) {
 	}
 	for _, f := range c.orphans() {
 		f.forget(m)
-		calls.fail(f.track, why)
+		if !f.over() {
+			calls.fail(f.track, why)
+		}
 	}
 	m.changed(c.path, calls)
 	m.root.prune(c.path)

@@ -14,16 +14,17 @@ type feed struct {
 	content *content
 	pubs    []*Publication // none: orphan
 	pushed  []*Publication // those of pubs that bring it without being asked
+	left    bool           // the last source has quit and is about to end the track
 	serial  uint64
 	idle    time.Time // since when nobody reads it
 	viewers map[*moq.TrackReader]*View
 	room    int // of viewers, before those who have left are looked for
 }
 
-// over reports whether the track has ended.
+// over reports whether the track has ended, or is about to.
 func (f *feed) over() bool {
 	ended, _ := f.track.Ended()
-	return ended
+	return ended || f.left
 }
 
 // leave takes a publication from those that feed the track.

@@ -28,6 +28,7 @@ func (m *Mux) Quit(t *moq.Track, s Source) (last bool) {
 	}
 	f.quit(s)
 	last = len(f.pubs) == 0
+	f.left = last
 	m.mu.Unlock()
 	m.ring(time.Time{}) // it may be idle now
 	return last

@@ -75,6 +75,22 @@ func TestMerge(t *testing.T) {
 	watch.Close()
 }
 
+// A source that has come to the end of a track has the last word: a broadcast
+// that ends before it has said so takes nothing away.
+func TestQuitThenEnd(t *testing.T) {
+	m := NewMux(Config{})
+	v := func(peer string) *View { return m.View(Scope{Peer: peer}) }
+	p, s := merge(t, v("x"), Route{Hops: []uint64{0}})
+	k := subscribe(t, v("z"), "a", epoch)
+	require.True(t, m.Quit(k, s))
+	p.End()
+	require.NoError(t, failed(k))
+	k.Finish(0)
+	ended, err := k.Ended()
+	require.True(t, ended)
+	require.Nil(t, err)
+}
+
 // What is brought without being asked is one track whoever brings it, and stays
 // without readers.
 func TestPush(t *testing.T) {
