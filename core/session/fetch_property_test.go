@@ -56,17 +56,19 @@ func TestEverythingFetchedCrosses(t *testing.T) {
 // it is over before a merged group waits no more.
 func (w *sampled) watch() {
 	var mu sync.Mutex
+	var answers sync.WaitGroup
 	for _, v := range fetchable {
-		go func() {
+		answers.Go(func() {
 			r, err := w.clients[v].Subscribe(w.t.Context(), moq.FullTrackName{Path: moq.Path(v), Name: "t"}, moq.Subscription{})
 			if assert.NoError(w.t, err) {
 				mu.Lock()
 				defer mu.Unlock()
 				w.readers[[2]string{v, v}] = &taker{TrackReader: r}
 			}
-		}()
+		})
 	}
 	w.sleep(40 * time.Millisecond)
+	answers.Wait()
 }
 
 // fetched makes the fetches of a pair of versions.
