@@ -87,8 +87,14 @@ func (m *Mux) strays() (all []*feed) {
 
 // follow gives the feeds of c the best routes there are now.
 func (m *Mux) follow(c *content, calls *calls) {
-	for _, f := range c.sorted() {
-		if f.strays() {
+	m.straighten(c.sorted(), calls)
+}
+
+// straighten gives the feeds that may not have the best routes those that there
+// are now. One that a move before has ended is left alone.
+func (m *Mux) straighten(feeds []*feed, calls *calls) {
+	for _, f := range feeds {
+		if m.feeds[f.track] == f && f.strays() {
 			p, _ := f.route()
 			m.move(f, p, calls)
 		}

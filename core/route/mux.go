@@ -240,9 +240,7 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 		f.forget(m)
 		f.dropped(m, &calls)
 	}
-	for _, f := range m.strays() {
-		m.follow(f.content, &calls)
-	}
+	m.straighten(m.strays(), &calls)
 	m.mu.Unlock()
 	calls.run()
 	return next
