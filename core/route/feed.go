@@ -274,7 +274,7 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View, calls *calls) *f
 	}
 	root := v.root
 	if pub != nil {
-		root = pub.root
+		root = pub.view.root
 	}
 	f := m.newFeed(c, name, root)
 	for _, p := range c.pubs {

@@ -53,7 +53,7 @@ func (p *Publication) Push(name moq.FullTrackName) *moq.Track {
 		}
 	}
 	if f == nil {
-		f = m.newFeed(c, name, p.root)
+		f = m.newFeed(c, name, p.view.root)
 	}
 	if !slices.Contains(f.pubs, p) {
 		f.pubs = append(f.pubs, p)

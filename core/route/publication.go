@@ -48,14 +48,12 @@ func (r Route) sameOrigin(q Route) bool {
 type Publication struct {
 	mux      *Mux
 	content  *content
-	peer     any
 	view     *View
 	from     Relation // where the content came from
 	relation Relation // as what it counts
 	source   Source
 	route    Route
 	path     moq.Path
-	root     moq.Path // of the view
 	key      uint64
 	serial   uint64
 	version  int // counts the changes of route
@@ -74,7 +72,7 @@ func (v *View) Publish(path moq.Path, r Route, s Source) (*Publication, error) {
 	if err := m.checkHops(r.Hops); err != nil {
 		return nil, err
 	}
-	p := &Publication{mux: m, view: v, peer: v.peer, source: s, path: v.root.Join(path), root: v.root}
+	p := &Publication{mux: m, view: v, source: s, path: v.root.Join(path)}
 	var calls calls
 	m.mu.Lock()
 	if err := m.count(p); err != nil {
@@ -90,7 +88,8 @@ func (v *View) Publish(path moq.Path, r Route, s Source) (*Publication, error) {
 // count takes the place of a publication among those of all sessions. One that
 // lingers under its path makes room.
 func (m *Mux) count(p *Publication) error {
-	if p.peer == nil {
+	root := p.view.root
+	if p.view.peer == nil {
 		return nil
 	}
 	if n := m.root.find(p.path); n != nil {
@@ -101,12 +100,12 @@ func (m *Mux) count(p *Publication) error {
 	switch {
 	case m.total >= m.conf.Broadcasts:
 		return moq.Errorf(moq.CodeTooMany, "more than %d broadcasts of all sessions", m.conf.Broadcasts)
-	case m.totals[p.root] >= m.conf.RootBroadcasts:
+	case m.totals[root] >= m.conf.RootBroadcasts:
 		return moq.Errorf(moq.CodeTooMany, "more than %d broadcasts below one root", m.conf.RootBroadcasts)
 	}
 	p.counted = true
 	m.total++
-	m.totals[p.root]++
+	m.totals[root]++
 	return nil
 }
 
@@ -117,8 +116,9 @@ func (m *Mux) uncount(p *Publication) {
 	}
 	p.counted = false
 	m.total--
-	if m.totals[p.root]--; m.totals[p.root] == 0 {
-		delete(m.totals, p.root)
+	root := p.view.root
+	if m.totals[root]--; m.totals[root] == 0 {
+		delete(m.totals, root)
 	}
 }
 
@@ -187,7 +187,7 @@ func (p *Publication) place() {
 // session: its publisher has come back before the end of the old session was
 // noticed.
 func (p *Publication) succeeds(q *Publication) bool {
-	return p.peer != q.peer && p.route.origin() != 0 && slices.Equal(p.route.Hops, q.route.Hops)
+	return p.view.peer != q.view.peer && p.route.origin() != 0 && slices.Equal(p.route.Hops, q.route.Hops)
 }
 
 // serves reports whether the tracks of path are to be had from p.

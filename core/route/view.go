@@ -134,7 +134,7 @@ func (v *View) check(op Op, path moq.Path) error {
 
 // suits reports whether objects may reach the viewer over p.
 func (v *View) suits(p *Publication) bool {
-	if p.peer != nil && p.peer == v.peer || !v.named && !p.from.reaches(v.relation) {
+	if p.view.peer != nil && p.view.peer == v.peer || !v.named && !p.from.reaches(v.relation) {
 		return false
 	}
 	return v.hop == 0 || !slices.Contains(p.route.Hops, v.hop)

@@ -196,13 +196,18 @@ func (r *AnnounceReader) look(p moq.Path) (a Announcement, ok bool) {
 	return a, true
 }
 
+// suits reports whether the watcher may be told of p, which has not passed the
+// node that it leaves out.
+func (r *AnnounceReader) suits(p *Publication) bool {
+	return r.view.suits(p) && (r.exclude == 0 || !slices.Contains(p.route.Hops, r.exclude))
+}
+
 // has reports whether the watcher may have something of c.
 func (r *AnnounceReader) has(c *content) bool {
-	through := func(p *Publication) bool { return r.exclude != 0 && slices.Contains(p.route.Hops, r.exclude) }
 	if len(c.pubs) == 0 {
-		return c.last == nil || r.view.suits(c.last) && !through(c.last)
+		return c.last == nil || r.suits(c.last)
 	}
-	return slices.ContainsFunc(c.pubs, func(p *Publication) bool { return r.view.suits(p) && !through(p) })
+	return slices.ContainsFunc(c.pubs, r.suits)
 }
 
 // offer returns the publication that the watcher is told of.
@@ -220,11 +225,9 @@ func (r *AnnounceReader) offer(p moq.Path) *Publication {
 		pubs = []*Publication{c.last}
 	}
 	for _, pub := range pubs {
-		hops := pub.route.Hops
 		switch {
-		case pub.route.Hidden, !r.view.suits(pub):
-		case r.exclude != 0 && slices.Contains(hops, r.exclude):
-		case r.view.peer != nil && len(hops) >= r.view.mux.conf.MaxHops: // with this node, too long for the peer
+		case pub.route.Hidden, !r.suits(pub):
+		case r.view.peer != nil && len(pub.route.Hops) >= r.view.mux.conf.MaxHops: // with this node, too long for the peer
 		default:
 			return pub
 		}
