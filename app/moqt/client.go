@@ -48,6 +48,11 @@ type Client struct {
 //
 // The session follows a GOAWAY: see Redirect. It dials the new URL, continues
 // its subscriptions and watches there, and closes the old connection.
+//
+// A set-up fails with the error of the transport (quic.ConnError,
+// quic.StreamError) or of ctx, or with an Error: ErrMalformed for a server that
+// answers what it must not, ErrTimeout for one that does not answer, and
+// ErrUnsupported for another version.
 func (c *Client) Dial(ctx context.Context, rawURL string, mux *TrackMux) (*Session, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {

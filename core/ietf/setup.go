@@ -172,7 +172,7 @@ func (pd *pending) readSetup(ctx context.Context) (message, error) {
 // late says what a step that ctx has ended has failed of.
 func late(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil && !isConn(err) {
-		return violated(CodeControlMessageTimeout, "no set-up in time")
+		return moq.Errorf(moq.CodeTimeout, "no set-up in time")
 	}
 	return err
 }
@@ -295,8 +295,11 @@ func (pd *pending) exchange(ctx context.Context, s *session) error {
 		return err
 	}
 	server, ok := answer.(*serverSetup)
-	if !ok || pd.p.VersionList && server.Version != pd.p.Code {
-		return violated(CodeVersionNegotiation, "the answer to CLIENT_SETUP is %T of version %#x", answer, pd.p.Code)
+	if !ok {
+		return violated(CodeProtocolViolation, "%T instead of SERVER_SETUP", answer)
+	}
+	if pd.p.VersionList && server.Version != pd.p.Code {
+		return moq.Errorf(moq.CodeUnsupported, "the server chose the version %#x, which was not offered", server.Version)
 	}
 	pd.peer = server.Options
 	if err := pd.checkPeer(); err != nil {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/lite"
@@ -24,9 +25,22 @@ func Open(ctx context.Context, c quic.Connection, role dialect.Role, conf *Confi
 	p, err := open(ctx, c, role, conf)
 	if err != nil {
 		_ = c.CloseWithError(lite.CodeVersion, err.Error())
-		return nil, err
+		return nil, failed(err)
 	}
 	return p, nil
+}
+
+// failed says what a set-up has failed of: what is not of the transport, of a
+// context or said already is what the peer has sent.
+func failed(err error) error {
+	var said *moq.Error
+	var conn *quic.ConnError
+	var st *quic.StreamError
+	if errors.As(err, &said) || errors.As(err, &conn) || errors.As(err, &st) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &moq.Error{Code: moq.CodeMalformed, Reason: "the set-up is broken", Err: err}
 }
 
 func open(ctx context.Context, c quic.Connection, role dialect.Role, conf *Config) (*Pending, error) {

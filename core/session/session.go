@@ -31,11 +31,12 @@ type Config struct {
 }
 
 // Accept accepts a pending session as a server, or starts it as a client:
-// what the peer asks for is looked up in home.
+// what the peer asks for is looked up in home. Errors are those of the
+// transport, of ctx, or a moq.Error that says what of the set-up is wrong.
 func Accept(ctx context.Context, p *Pending, home *route.View) (*Session, error) {
 	peer, err := p.Pending.Accept(ctx, home)
 	if err != nil {
-		return nil, err
+		return nil, failed(err)
 	}
 	return &Session{peer: peer, c: p.conn, req: p.Request(), root: home.Root(), conf: p.conf}, nil
 }

@@ -254,6 +254,58 @@ func TestPublishRelaySubscribe(t *testing.T) {
 	}
 }
 
+// What a server answers the set-up with decides what kind of error it is.
+func TestBrokenSetup(t *testing.T) {
+	answers := []struct {
+		name  string
+		bytes []byte
+		fin   bool
+		want  error
+	}{
+		{"cut short", []byte{0xaf}, true, moq.ErrMalformed},
+		{"another message", []byte{0x10, 0, 1, 0}, false, moq.ErrMalformed},
+		{"none", nil, true, moq.ErrMalformed},
+		{"late", []byte{0xaf}, false, moq.ErrTimeout},
+	}
+	for _, v := range drafts {
+		for _, a := range answers {
+			t.Run(v+"/"+a.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					net := memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait})
+					defer net.Close()
+					lis, err := net.Node("relay").Listen(":4443", &tls.Config{NextProtos: []string{v}}, nil)
+					require.NoError(t, err)
+					defer func() { _ = lis.Close() }()
+					c, err := net.Node("client").Dial(t.Context(), "relay:4443", &tls.Config{NextProtos: []string{v}}, nil)
+					require.NoError(t, err)
+					server, err := lis.Accept(t.Context())
+					require.NoError(t, err)
+					go func() {
+						var st quic.SendStream
+						var err error
+						if v == "moq-00" || v == "moqt-16" {
+							st, err = server.AcceptStream(t.Context())
+						} else {
+							st, err = server.OpenUniStream(t.Context())
+						}
+						require.NoError(t, err)
+						_, err = st.Write(a.bytes)
+						require.NoError(t, err)
+						if a.fin {
+							require.NoError(t, st.Close())
+						}
+					}()
+					p, err := Open(t.Context(), c, dialect.Client, &Config{})
+					require.NoError(t, err)
+					_, err = Accept(t.Context(), p, NewMux(route.Config{}).View(route.Scope{}))
+					require.ErrorIs(t, err, a.want)
+					<-server.Context().Done()
+				})
+			})
+		}
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	for _, v := range slices.Concat(versions, drafts) {
 		bubble(t, v, func(t *testing.T, w *world) {
