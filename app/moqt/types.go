@@ -91,7 +91,8 @@ type (
 	Stats = quic.Stats
 )
 
-// Where a subscription starts.
+// Where a subscription starts. Over moq-lite, which does not say what the newest
+// group is, FromNext and FromLargest start with the group that arrives first.
 const (
 	FromLatest   = moq.FromLatest
 	FromNext     = moq.FromNext

@@ -54,6 +54,7 @@ type ObjectReader struct {
 	ask    Filler
 	fillBy time.Time
 	from   *ObjectReader // what ask has returned
+	wide   bool          // for more than the track lacks
 }
 
 // Read returns a reader of the range from start to end, both included. close,

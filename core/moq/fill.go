@@ -10,7 +10,8 @@ import (
 
 // A Filler asks somebody else for the objects from start to end, which a track
 // knows nothing of. The reader that it returns may end before end; then the
-// rest is asked for when it is needed. An error says that nobody can tell.
+// rest is asked for when it is needed. One that ends after it replaces what the
+// track has there. An error says that nobody can tell.
 type Filler func(ctx context.Context, start, end Location) (*ObjectReader, error)
 
 // Until makes the reader end at l, where that is before its end. Call it before
@@ -37,12 +38,12 @@ func (r *ObjectReader) asked(ctx context.Context, f Found) bool {
 	switch {
 	case err != nil:
 		return false
-	case from.end.Compare(f.Start) < 0 || from.end.Compare(f.End) > 0:
+	case from.end.Compare(f.Start) < 0 || from.end.Compare(r.end) > 0:
 		from.Close()
 		return false
 	}
 	r.track.mu.Lock()
-	r.from, r.over = from, false
+	r.from, r.over, r.wide = from, false, from.end.Compare(f.End) > 0
 	r.pass(from.end)
 	r.track.mu.Unlock()
 	return true
@@ -72,7 +73,14 @@ func (r *ObjectReader) filled(ctx context.Context) (Found, bool, error) {
 		return f, false, nil
 	case errors.Is(err, ErrNotFound), // as moq-lite says it, which has no other answer
 		ctx.Err() == nil && errors.Is(wait.Err(), context.DeadlineExceeded):
-		return from.rest(), true, nil
+		rest := from.rest()
+		if r.wide { // the track knows some of it
+			r.track.mu.Lock()
+			r.pos, r.over, r.group = rest.Start, false, nil
+			r.track.mu.Unlock()
+			return f, false, nil
+		}
+		return rest, true, nil
 	}
 	return f, false, err
 }
@@ -137,9 +145,17 @@ func (t *Track) Unknown(start, end Location) {
 }
 
 // Reach says that the publisher has got to l, whether it arrives here or not.
+// Who waits for what comes after the newest group or object learns so where
+// that is.
 func (t *Track) Reach(l Location) {
 	t.mu.Lock()
+	first := !t.any
 	t.raise(l)
+	for _, r := range t.readers {
+		if first && (r.sub.From == FromNext || r.sub.From == FromLargest) {
+			r.pin()
+		}
+	}
 	t.unlockNotify()
 }
 

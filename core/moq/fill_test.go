@@ -216,6 +216,50 @@ func TestFillNotFound(t *testing.T) {
 	}
 }
 
+// An answer that goes beyond what was asked for replaces what the track has;
+// where it comes to nothing, the track goes on.
+func TestFillWide(t *testing.T) {
+	for _, c := range []struct {
+		err  *Error
+		want []string
+	}{
+		{nil, []string{"0/0 up", "1/0 up", "2/0 up", "4/0 up"}},
+		{ErrNotFound, []string{"0/0 up", "unknown 1/0-1/*", "2/0 c", "unknown 3/0-3/*", "4/0 c"}},
+		{ErrDropped, []string{"0/0 up", ErrDropped.Error()}},
+	} {
+		k := track(CacheLimits{})
+		objects(k, "c", 2, whole, 0).Finish(true)
+		objects(k, "c", 4, whole, 0).Finish(true)
+		end := Location{4, 0}
+		r := k.Read(Location{}, end, nil)
+		asked := 0
+		r.Fill(func(_ context.Context, start, _ Location) (*ObjectReader, error) {
+			if asked++; asked > 1 {
+				return nil, ErrTooMany
+			}
+			up := track(CacheLimits{})
+			up.Certain()
+			objects(up, "up", 0, whole, 0).Finish(true)
+			if c.err != nil {
+				up.Fail(c.err)
+			} else {
+				for _, g := range []uint64{1, 2, 4} {
+					objects(up, "up", g, whole, 0).Finish(true)
+				}
+				up.Absent(3, 3, epoch)
+			}
+			return up.Read(start, end, nil), nil
+		}, time.Time{})
+		var got []string
+		for _, s := range told(t.Context(), r) {
+			if s != "absent 3/0-3/*" {
+				got = append(got, s)
+			}
+		}
+		require.Equal(t, c.want, got)
+	}
+}
+
 func TestUnread(t *testing.T) {
 	k := track(CacheLimits{})
 	k.Certain()

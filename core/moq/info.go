@@ -28,7 +28,9 @@ type TrackInfo struct {
 	Properties []Property
 }
 
-// From says where a subscription starts.
+// From says where a subscription starts. FromNext and FromLargest need to know
+// what the newest is: from the cache or from a publisher that says so
+// (moq-transport). Without that (moq-lite) they start with what arrives first.
 type From uint8
 
 const (

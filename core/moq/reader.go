@@ -36,8 +36,8 @@ type TrackReader struct {
 // block. So call Next first and look at the subgroups then; otherwise a wake is
 // missed. A wake may come late, the last one after Close.
 //
-// Where nothing has arrived yet, everything that will is delivered, whatever
-// s.From says but FromAbsolute.
+// Where nothing has arrived yet, everything that will is delivered, unless
+// s.From is FromAbsolute or Reach says what FromNext and FromLargest mean.
 func (t *Track) Subscribe(s Subscription, wake func()) *TrackReader {
 	r := &TrackReader{track: t, wake: wake, sub: s}
 	t.mu.Lock()

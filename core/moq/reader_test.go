@@ -64,6 +64,36 @@ func TestWhereASubscriptionStarts(t *testing.T) {
 	}
 }
 
+// Where nothing has arrived, what the publisher says of itself decides.
+func TestWhatIsToCome(t *testing.T) {
+	for _, c := range []struct {
+		from  From
+		start Location
+		known bool
+		want  []uint64
+	}{
+		{FromLatest, Location{Group: 8}, false, []uint64{8, 9, 10}}, // what is late is not lost
+		{FromLargest, Location{9, 3}, true, []uint64{9, 10}},
+		{FromNext, Location{Group: 10}, true, []uint64{10}},
+	} {
+		k := track(CacheLimits{})
+		r := k.Subscribe(Subscription{From: c.from}, nil)
+		k.Reach(Location{9, 2})
+		start, known := r.Start()
+		require.Equal(t, c.known, known)
+		if known {
+			require.Equal(t, c.start, start)
+		}
+		for _, g := range []uint64{8, 9, 10} {
+			write(t, k, g, 4, epoch)
+		}
+		k.Reach(Location{20, 0}) // only the first word counts
+		require.Equal(t, c.want, arrivals(t, r), "%v", c.from)
+		start, _ = r.Start()
+		require.Equal(t, c.start, start)
+	}
+}
+
 func TestObjectBounds(t *testing.T) {
 	k := track(CacheLimits{})
 	w := open0(t, k, 4)

@@ -6,7 +6,8 @@ import (
 	"github.com/moqtgo/moqt/core/moq"
 )
 
-// maxFills is how often one fetch asks the source for what the cache lacks.
+// maxFills is how often one fetch asks the source for what the cache lacks: the
+// last time for all the rest.
 const maxFills = 16
 
 // Fetch returns a reader of objects of the past, by a name relative to the
@@ -33,12 +34,15 @@ func (v *View) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectReader
 	reader := cached.Read(r.Start, end, nil)
 	if source != nil {
 		fills := 0
-		reader.Fill(func(ctx context.Context, start, end moq.Location) (*moq.ObjectReader, error) {
-			if fills++; fills > maxFills {
+		reader.Fill(func(ctx context.Context, start, gap moq.Location) (*moq.ObjectReader, error) {
+			switch fills++; {
+			case fills == maxFills:
+				gap = end
+			case fills > maxFills: // what the source ended before is asked for no more
 				return nil, moq.Errorf(moq.CodeTooMany, "more than %d gaps in what is cached", maxFills)
 			}
 			part := r
-			part.Start, part.End = start, end
+			part.Start, part.End = start, gap
 			return source.Fetch(ctx, part)
 		}, r.FillBy)
 	}

@@ -88,6 +88,37 @@ func TestLateJoin(t *testing.T) {
 	}
 }
 
+// Who wants only what is to come gets that, where the version says what there
+// is already; who is the first to ask, too.
+func TestFromNow(t *testing.T) {
+	for _, v := range slices.Concat(versions, drafts) {
+		for from, name := range map[moq.From]string{moq.FromNext: "group", moq.FromLargest: "object"} {
+			bubble(t, v+"/the next "+name, func(t *testing.T, w *world) {
+				mux, track, _ := publish("room/alice", "video")
+				p := w.dial("publisher", v, mux)
+				g := hello(t, track, "one")
+				s := w.dial("subscriber", v, nil)
+				r := subscribeTo(t, s, aliceVideo, moq.Subscription{From: from})
+				require.NoError(t, g.WriteFrame(moq.Frame{Payload: []byte("two")}))
+				require.NoError(t, g.Close())
+				w.sleep(time.Second)
+				hello(t, track, "three")
+				if slices.Contains(versions, v) {
+					g := nextGroup(t, r)
+					wantFrame(t, g, "one")
+					wantFrame(t, g, "two")
+				} else if from == moq.FromLargest {
+					wantFrame(t, nextGroup(t, r), "two")
+				}
+				wantFrame(t, nextGroup(t, r), "three")
+				r.Close()
+				_ = p.CloseWithError(0, "")
+				_ = s.CloseWithError(0, "")
+			})
+		}
+	}
+}
+
 // A publisher that vanishes lingers; one of the same content that comes back
 // in time continues the very group that was open.
 func TestResume(t *testing.T) {
