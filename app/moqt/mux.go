@@ -153,6 +153,16 @@ type TrackStats struct {
 	// subscribed still read it.
 	Former bool
 	Cached int64 // bytes in the cache, and 256 for each object
+
+	feed route.Feed
+}
+
+// To returns the addresses of the sessions that read the track now, in no order.
+func (t *TrackStats) To() (all []net.Addr) {
+	for _, p := range t.feed.Peers() {
+		all = append(all, p.(dialect.Peer).RemoteAddr())
+	}
+	return all
 }
 
 // Tracks returns the tracks of the whole TrackMux, whatever m is restricted
@@ -162,7 +172,7 @@ func (m *TrackMux) Tracks() []TrackStats {
 	feeds := m.mux.Feeds()
 	all := make([]TrackStats, len(feeds))
 	for i, f := range feeds {
-		all[i] = TrackStats{Name: f.Track.Name(), Subscriptions: f.Track.Demand().Readers, Former: f.Former, Cached: f.Track.Cached()}
+		all[i] = TrackStats{Name: f.Track.Name(), Subscriptions: f.Track.Demand().Readers, Former: f.Former, Cached: f.Track.Cached(), feed: f}
 		if p, ok := f.Source.(dialect.Peer); ok {
 			all[i].From = p.RemoteAddr()
 		}

@@ -32,34 +32,29 @@ func (w *World) relays() (all []*relayNode) {
 	return all
 }
 
-// checkLoops follows every track from relay to relay towards its source.
-func (w *World) checkLoops() {
-	feeds := map[moqt.FullTrackName]map[string]string{}
-	for _, r := range w.relays() {
-		for n, from := range r.feeds() {
-			if feeds[n] == nil {
-				feeds[n] = map[string]string{}
-			}
-			feeds[n][r.name] = from
-		}
-	}
-	w.judgeLoops(feeds, w.Now())
+// A flow is a track that a relay has from another node, and hands to others.
+type flow struct {
+	track    moqt.FullTrackName
+	at, from string
+	to       []string
 }
 
-// judgeLoops looks for circles in what feeds what: by track and relay, the node
-// that the track comes from.
-func (w *World) judgeLoops(feeds map[moqt.FullTrackName]map[string]string, now time.Duration) {
+// checkLoops follows every track from relay to relay towards its source.
+func (w *World) checkLoops() {
+	var flows []flow
+	for _, r := range w.relays() {
+		flows = append(flows, r.flows()...)
+	}
+	w.judgeLoops(flows, w.Now())
+}
+
+// judgeLoops looks for circles in what feeds what. A relay may have two tracks of
+// one name, of two publishers: what matters is which of them the next one reads.
+func (w *World) judgeLoops(flows []flow, now time.Duration) {
 	found := map[string]bool{}
-	for n, next := range feeds {
-		for at := range next {
-			way := []string{at}
-			for from := next[at]; from != ""; from = next[from] {
-				if slices.Contains(way, from) {
-					found[fmt.Sprint(n, " at ", slices.Min(way))] = true
-					break
-				}
-				way = append(way, from)
-			}
+	for i := range flows {
+		for _, at := range circles(flows, i) {
+			found[fmt.Sprint(flows[i].track, " at ", at)] = true
 		}
 	}
 	for loop := range w.loops {
@@ -75,6 +70,29 @@ func (w *World) judgeLoops(feeds map[moqt.FullTrackName]map[string]string, now t
 			w.breach("relays have fed each other %s for %v", loop, now-since)
 		}
 	}
+}
+
+// circles returns the first name of the relays on each way of a flow's objects
+// back to where they come from.
+func circles(flows []flow, start int) (names []string) {
+	seen := make([]bool, len(flows))
+	var follow func(i int, first string)
+	follow = func(i int, first string) {
+		f := flows[i]
+		first = min(first, f.at)
+		for j, g := range flows {
+			switch {
+			case g.at != f.from || g.track != f.track || !slices.Contains(g.to, f.at):
+			case j == start:
+				names = append(names, first)
+			case !seen[j]:
+				seen[j] = true
+				follow(j, first)
+			}
+		}
+	}
+	follow(start, flows[start].at)
+	return names
 }
 
 // checkLive holds every subscriber that a publisher can reach to receive what

@@ -70,10 +70,16 @@ func TestChecks(t *testing.T) {
 			w.byName["w"].(*watcher).take(moqt.Announcement{Path: "y", Hops: []uint64{1, 2, 1}})
 		},
 		"relays have fed each other room:video at a for 3s": func(w *World) {
-			feeds := map[moqt.FullTrackName]map[string]string{room: {"a": "b", "b": "c", "c": "a", "d": "a"}}
-			w.judgeLoops(feeds, 10*time.Second)
+			flows := []flow{ // b reads the other track of c
+				{room, "a", "b", nil}, {room, "b", "c", []string{"a"}}, {room, "c", "a", nil}, {room, "c", "p", []string{"b"}},
+			}
+			w.judgeLoops(flows, 1*time.Second)
+			w.judgeLoops(flows, 4*time.Second)
+			require.NoError(t, w.Err(), "they have one name")
+			flows = []flow{{room, "a", "b", []string{"c"}}, {room, "b", "c", []string{"a"}}, {room, "c", "a", []string{"d", "b"}}, {room, "d", "a", nil}}
+			w.judgeLoops(flows, 10*time.Second)
 			require.NoError(t, w.Err(), "news is on its way")
-			w.judgeLoops(feeds, 13*time.Second)
+			w.judgeLoops(flows, 13*time.Second)
 		},
 		"r has two subscriptions of room:video from p:1": func(w *World) {
 			track := moqt.TrackStats{Name: room, From: memnet.Addr{Node: "p", Port: "1"}}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -240,15 +241,20 @@ func (r *relayNode) largestGroup() (most int64) {
 	return most
 }
 
-// feeds returns from which node every track comes.
-func (r *relayNode) feeds() map[moqt.FullTrackName]string {
-	feeds := map[moqt.FullTrackName]string{}
+// flows returns what comes from which node, and goes to which.
+func (r *relayNode) flows() (all []flow) {
+	node := func(a net.Addr) string { return a.(memnet.Addr).Node }
 	for _, t := range r.relay.TrackMux().Tracks() {
-		if a, ok := t.From.(memnet.Addr); ok {
-			feeds[t.Name] = a.Node
+		if t.From == nil {
+			continue
 		}
+		f := flow{track: t.Name, at: r.name, from: node(t.From)}
+		for _, to := range t.To() {
+			f.to = append(f.to, node(to))
+		}
+		all = append(all, f)
 	}
-	return feeds
+	return all
 }
 
 // over reports what is left of this process and of its earlier lives.

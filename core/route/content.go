@@ -123,7 +123,9 @@ func (m *Mux) assign(f *feed, calls *calls) {
 		return
 	}
 	path := f.track.Name().Path
-	switch p, _ := f.route(); {
+	p, all := f.route()
+	f.forced = !all
+	switch {
 	case f.content.merge:
 		for _, p := range f.content.pubs {
 			if p.serves(path) {

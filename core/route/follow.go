@@ -69,9 +69,9 @@ func (f *feed) moves() bool {
 }
 
 // strays reports whether the feed may not have the best route: it had to suit
-// somebody who may have left.
+// somebody who may have left, or there was none that suits.
 func (f *feed) strays() bool {
-	return len(f.pubs) == 1 && len(f.content.pubs) > 1 && f.pubs[0] != f.content.pubs[0] && f.moves()
+	return len(f.pubs) == 1 && len(f.content.pubs) > 1 && (f.forced || f.pubs[0] != f.content.pubs[0]) && f.moves()
 }
 
 // strays returns the feeds that may not have the best route.
@@ -95,7 +95,8 @@ func (m *Mux) follow(c *content, calls *calls) {
 func (m *Mux) straighten(feeds []*feed, calls *calls) {
 	for _, f := range feeds {
 		if m.feeds[f.track] == f && f.strays() {
-			p, _ := f.route()
+			p, all := f.route()
+			f.forced = !all
 			m.move(f, p, calls)
 		}
 	}

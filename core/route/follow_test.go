@@ -47,6 +47,19 @@ func TestOneSubscriptionUpstream(t *testing.T) {
 	require.Equal(t, 1, m.Stats().Tracks)
 }
 
+// Who had to take the only route there was leaves it for one that suits, although
+// the other is the better one.
+func TestForcedRoute(t *testing.T) {
+	m := NewMux(Config{})
+	near := m.View(Scope{Peer: "near"})
+	k := subscribe(t, near, "a", epoch) // waits
+	_, s1 := publish(t, near, "a", 1)
+	require.True(t, s1.wanted[k], "there is no other")
+	_, s2 := publish(t, m.View(Scope{Peer: "far"}), "a", 1, 2)
+	require.Empty(t, s1.wanted)
+	require.True(t, s2.wanted[k])
+}
+
 // Where no route suits everybody there are two tracks, as long as they have
 // different routes: then those who read one of them come back to the other.
 func TestTwoTracksOfOneName(t *testing.T) {

@@ -175,6 +175,24 @@ type Feed struct {
 	// subscribed keep the track for as long as they read it, others get another
 	// one.
 	Former bool
+
+	mux  *Mux
+	feed *feed
+}
+
+// Peers returns the peers of the views that read the track now, each once and in
+// no order.
+func (f Feed) Peers() []any {
+	f.mux.mu.Lock()
+	defer f.mux.mu.Unlock()
+	f.feed.prune()
+	peers := map[any]struct{}{}
+	for _, v := range f.feed.viewers {
+		if v.peer != nil {
+			peers[v.peer] = struct{}{}
+		}
+	}
+	return slices.Collect(maps.Keys(peers))
 }
 
 // Feeds returns the shared tracks in the order of their names.
@@ -190,7 +208,7 @@ func (m *Mux) Feeds() []Feed {
 	})
 	feeds := make([]Feed, len(all))
 	for i, f := range all {
-		feeds[i].Track, feeds[i].Former = f.track, f.content.ended || f.over()
+		feeds[i] = Feed{Track: f.track, Former: f.content.ended || f.over(), mux: m, feed: f}
 		if len(f.pubs) > 0 {
 			feeds[i].Source = f.pubs[0].source
 		}
