@@ -81,7 +81,7 @@ func (s *session) fetchReader(ctx context.Context, m *fetch) (*moq.ObjectReader,
 		if err := s.join(ctx, m, &r); err != nil {
 			return nil, end, err
 		}
-		end = r.End.Next()
+		end = s.p.after(r.End)
 	} else {
 		r.Start = m.Start
 		if s.p.FetchFilter {
@@ -104,7 +104,7 @@ func (s *session) fetchReader(ctx context.Context, m *fetch) (*moq.ObjectReader,
 		return nil, end, err
 	}
 	if last := reader.End(); last.Compare(r.End) < 0 {
-		end = last.Next()
+		end = s.p.after(last)
 		if s.p.WholeGroups && last.Group == r.End.Group && reader.Track().Complete(last.Group) {
 			end = moq.Location{Group: last.Group}
 		}
@@ -114,6 +114,15 @@ func (s *session) fetchReader(ctx context.Context, m *fetch) (*moq.ObjectReader,
 		return nil, end, refused(requestInvalidRange, "the range has %d groups; the limit is %d", n+1, s.cfg.Limits.FetchGroups)
 	}
 	return reader, end, nil
+}
+
+// after returns the end of a fetch whose last location is l: the one after it,
+// or all of its group where the draft has no number for that.
+func (p *Profile) after(l moq.Location) moq.Location {
+	if l.Object >= p.Varint.Max() {
+		return moq.Location{Group: l.Group}
+	}
+	return l.Next()
 }
 
 // lastOf returns the last location before end; object 0 means all of its group.

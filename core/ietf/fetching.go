@@ -57,10 +57,7 @@ func (s *session) Fetch(ctx context.Context, r moq.FetchRequest) (*moq.ObjectRea
 func (s *session) fetchFrom(ctx context.Context, r moq.FetchRequest, name moq.FullTrackName, t *moq.Track) (*moq.ObjectReader, error) {
 	f := &fetching{track: t, start: r.Start, answered: make(chan struct{}), over: make(chan struct{})}
 	f.track.Certain()
-	end := moq.Location{Group: r.End.Group}
-	if r.End.Object < s.p.Varint.Max() {
-		end.Object = r.End.Object + 1
-	}
+	end := s.p.after(r.End)
 	c, err := s.open(kindFetch, func(id uint64) message {
 		m := &fetch{RequestID: id, Type: fetchStandalone, Name: name, Start: r.Start, End: end}
 		m.Params.SubscriberPriority = some(255 - r.Priority)

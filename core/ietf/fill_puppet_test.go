@@ -174,3 +174,24 @@ func TestPuppetFetchesTooMuch(t *testing.T) {
 		})
 	}
 }
+
+// A fetch up to the largest number that a draft can write ends with its group:
+// there is no location after it. An end before the start would be a violation.
+func TestPuppetFetchesLargestNumber(t *testing.T) {
+	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
+		sg, err := w.track.OpenSubgroup(0, moq.SubgroupHeader{FirstKnown: true}, time.Now())
+		require.Nil(t, err)
+		ids, number := []uint64{1<<62 - 1, 1<<62 + 7}, "ffffffffffffffff" // the publisher has more
+		if streams(draft) {
+			ids, number = []uint64{math.MaxUint64}, "ffffffffffffffffff"
+		}
+		for _, id := range ids {
+			require.Nil(t, sg.Append(moq.ObjectHeader{ID: id}, []byte("a"), time.Now()))
+		}
+		st := w.join(draft).ask(msg("16", of(draft, "00 80 01", "00", "00"), " 01 01 'room' 'video' 00 ", number, " 09 00 00"))
+		head := st.Read(3)
+		body := st.Read(int(head[1])<<8 | int(head[2]))
+		want := x(of(draft, "00 01 00", "00 00", "00"), " 00 00") // {0, all}
+		require.Equal(t, want, body[:len(want)])
+	})
+}

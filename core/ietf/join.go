@@ -88,7 +88,7 @@ func (j *join) ask(t fetchType) error {
 	c, err := s.open(kindFetch, func(id uint64) message {
 		m := &fetch{RequestID: id, Type: t, JoiningRequestID: in.c.id}
 		if t == fetchStandalone {
-			m.Name, m.Start, m.End = in.name, j.start, j.last.Next()
+			m.Name, m.Start, m.End = in.name, j.start, s.p.after(j.last)
 		}
 		m.Params.GroupOrder, m.Params.SubscriberPriority = some(moq.Ascending), in.sent.SubscriberPriority
 		s.mu.Lock()
