@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -75,27 +74,29 @@ func (w *sampled) watch() {
 func (w *sampled) fetched(s *sample, from, to string) error {
 	c := crossing{from: carriage(from).Fetched(), to: carriage(to).Fetched(), info: &s.info}
 	c.proj = moq.Project(c.from, c.to)
-	groups, cut := c.fetchable(s)
-	for i, g := range groups {
+	groups := c.fetchable(s)
+	for i := range groups {
+		g := &groups[i]
 		r := moq.GroupFetch(moq.FullTrackName{Path: moq.Path(from), Name: "t"}, g.sequence, 1)
-		if err := w.fetch(&c, r, to, g.objects, cut[g.sequence]); err != nil {
+		if err := w.fetch(&c, r, to, *g); err != nil {
 			return fmt.Errorf("group %d: %w", g.sequence, err)
 		}
-		if c.to.Whole || len(g.objects) == 0 || cut[g.sequence] {
+		if c.to.Whole || !g.certain() {
 			continue
 		}
-		r.Start.Object = g.objects[len(g.objects)/2].x.ID
-		want := slices.Clone(g.objects[len(g.objects)/2:])
+		half := len(g.objects) / 2
+		r.Start.Object = g.objects[half].x.ID
+		want := wantedGroup{objects: slices.Clone(g.objects[half:])}
 		// There is no word for a gap between groups in versions that do not tell
 		// datagrams either.
 		if tells := c.to.FetchDatagrams && (c.from.Whole || c.from.FetchDatagrams); tells && i+1 < len(groups) {
-			next := groups[i+1]
-			if n := len(next.objects); n > 0 && !cut[next.sequence] {
-				r.End = moq.Location{Group: next.sequence, Object: next.objects[n/2].x.ID}
-				want = append(want, next.objects[:n/2+1]...)
+			if next := &groups[i+1]; next.certain() {
+				half := len(next.objects) / 2
+				r.End = moq.Location{Group: next.sequence, Object: next.objects[half].x.ID}
+				want.objects = append(want.objects, next.objects[:half+1]...)
 			}
 		}
-		if err := w.fetch(&c, r, to, want, false); err != nil {
+		if err := w.fetch(&c, r, to, want); err != nil {
 			return fmt.Errorf("from %v to %v: %w", r.Start, r.End, err)
 		}
 	}
@@ -106,52 +107,61 @@ func (w *sampled) fetched(s *sample, from, to string) error {
 type wantedGroup struct {
 	sequence uint64
 	objects  []carried
+	cut      bool // it may end early: the rest has numbers that cannot be written
+	unheard  bool // all of it may be missing: the relay may never have heard of it
 }
 
-// fetchable returns what there is to be fetched, and which groups are cut short:
-// the rest has numbers that cannot be written, or the relay has never heard of
-// the newest group, whose start is not known enough for it to be sent on.
-func (c *crossing) fetchable(s *sample) (groups []wantedGroup, cut map[uint64]bool) {
-	all, cut := map[uint64][]carried{}, map[uint64]bool{}
+// certain reports whether there is something, and nothing of it may be missing.
+func (g *wantedGroup) certain() bool { return len(g.objects) > 0 && !g.cut && !g.unheard }
+
+// fetchable returns what there is to be fetched.
+func (c *crossing) fetchable(s *sample) (groups []wantedGroup) {
+	all := map[uint64][]carried{}
 	for _, p := range s.parts {
 		for _, o := range p.objects {
 			all[p.group] = append(all[p.group], carried{object: o, part: p})
 		}
 	}
-	newest := slices.Max(append(slices.Collect(maps.Keys(all)), 0))
+	newest := uint64(0) // that the relay has heard of
 	for seq, objects := range all {
 		slices.SortFunc(objects, func(a, b carried) int { return cmp.Compare(a.ID, b.ID) })
 		g := wantedGroup{sequence: seq}
 		for _, o := range objects {
 			o.x = c.proj.Object(&o.ObjectHeader, c.info, time.Now(), uint64(len(g.objects)))
 			if o.x.End || !c.from.Whole && !c.to.Whole && o.ID > c.to.MaxNumber {
-				cut[seq] = true
+				g.cut = true
 				break
 			}
 			if o.x.OK && o.Status != moq.StatusDoesNotExist { // that may as well be a gap
 				g.objects = append(g.objects, o)
 			}
 		}
-		groups = append(groups, g)
-		if c.from.Whole && objects[0].ID > 0 && seq == newest {
-			cut[seq] = true
+		// A group whose start is not known enough is not sent on as one stream.
+		if o := &objects[0]; !c.from.Whole || o.ID == 0 || !o.part.datagram || tellsGap(&o.object) {
+			newest = max(newest, seq)
 		}
+		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b wantedGroup) int { return cmp.Compare(a.sequence, b.sequence) })
-	return groups, cut
+	for i := range groups { // moq-lite asks its publisher whatever the relay has heard of
+		groups[i].unheard = groups[i].sequence > newest && !c.to.Whole
+	}
+	return groups
 }
 
-// fetch makes one fetch and compares; cut says that it may end before the end
-// of what is wanted.
-func (w *sampled) fetch(c *crossing, r moq.FetchRequest, to string, want []carried, cut bool) error {
+// fetch makes one fetch and compares.
+func (w *sampled) fetch(c *crossing, r moq.FetchRequest, to string, g wantedGroup) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	got, err := w.objects(ctx, r, to)
 	if !c.from.FetchStatus { // what the relay has of a subscription tells more than a fetch
 		got = slices.DeleteFunc(got, func(f moq.Found) bool { return f.Object.Status != moq.StatusNormal })
 	}
+	want := g.objects
 	switch {
-	case cut:
+	case g.unheard && len(got) == 0:
+		return nil
+	case g.cut:
 		want = want[:min(len(got), len(want))]
 	case err != nil && len(want) > 0: // that there is nothing is an error to some
 		return err
