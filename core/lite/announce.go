@@ -21,6 +21,7 @@ const initBytes = 32 << 10
 type watch struct {
 	s      *session
 	prefix moq.Path
+	relay  bool // the peer passes on what it is told
 	reader *route.AnnounceReader
 	out    *dialect.Outbox
 }
@@ -42,7 +43,7 @@ func (r *request) announce() error {
 	}
 	defer s.budget.Watches.Release()
 	defer r.untilStopped()()
-	w := &watch{s: s, prefix: moq.ParsePath(m.Prefix)}
+	w := &watch{s: s, prefix: moq.ParsePath(m.Prefix), relay: m.ExcludeHop != 0}
 	w.out = dialect.NewOutbox(s.runner, r.ordinal, r.Stream)
 	reader, err := s.home.Watch(w.prefix, m.ExcludeHop, w.out.Wake)
 	if err != nil { // out of scope: nothing is there, and nothing will be
@@ -115,7 +116,12 @@ func (w *watch) changes() []byte {
 				b = w.append(b, false, suffix, nil)
 				b = w.append(b, true, suffix, a.Hops)
 			case route.Rerouted:
-				if w.s.p.Replace {
+				// Without Replace it looks like other content. Who subscribes
+				// does without; a relay must not tell others of an old way.
+				if !w.s.p.Replace && w.relay {
+					b = w.append(b, false, suffix, nil)
+				}
+				if w.s.p.Replace || w.relay {
 					b = w.append(b, true, suffix, a.Hops)
 				}
 			}

@@ -95,8 +95,9 @@ func TestPuppetExcludeHop(t *testing.T) {
 	}
 }
 
-// A re-route is one active on 05 and nothing before; other content is ended
-// and active, in this order, on every draft.
+// A re-route is one active on 05 and nothing before, but for a node on 04 that
+// tells others of the way: it looks like other content, which is ended and active,
+// in this order, on every draft.
 func TestPuppetAnnounceChanges(t *testing.T) {
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		view := w.relay.View(route.Scope{Root: "p"})
@@ -131,9 +132,17 @@ func TestPuppetAnnounceChanges(t *testing.T) {
 			st.WantBytes(active("07", "08", "09"))
 		}
 		st.WantIdle()
+		node := st
+		if draft == lite04 {
+			node = w.join(draft).Open(x("01"), msg("'b' 0b"))
+			node.WantBytes(active("07", "08", "09"))
+		}
 
 		require.NoError(t, pub.Update(route.Route{Hops: []uint64{7, 9}}))
-		if draft == lite05 {
+		switch draft {
+		case lite04:
+			node.WantBytes(join(ended, active("07", "09"))).WantIdle()
+		case lite05:
 			st.WantBytes(active("07", "09"))
 		}
 		st.WantIdle()
