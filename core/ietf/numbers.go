@@ -68,8 +68,8 @@ var (
 	}
 	doneCodeOf = [...]doneCode{
 		moq.CodeInternal: doneInternalError, moq.CodeCanceled: doneSubscriptionEnded,
-		moq.CodeNotFound: doneTrackEnded, moq.CodeUnauthorized: doneUnauthorized, moq.CodeTimeout: doneExpired,
-		moq.CodeOld: doneTooFarBehind, moq.CodeDropped: doneInternalError, moq.CodeReplaced: doneTrackEnded,
+		moq.CodeNotFound: doneInternalError, moq.CodeUnauthorized: doneUnauthorized, moq.CodeTimeout: doneExpired,
+		moq.CodeOld: doneTooFarBehind, moq.CodeDropped: doneInternalError, moq.CodeReplaced: doneInternalError,
 		moq.CodeEvicted: doneTooFarBehind, moq.CodeLagged: doneTooFarBehind, moq.CodeDuplicate: doneInternalError,
 		moq.CodeTooLarge: doneExcessiveLoad, moq.CodeTooMany: doneExcessiveLoad,
 		moq.CodeMalformed: doneMalformedTrack, moq.CodeUnsupported: doneInternalError, moq.CodeClosed: doneTrackEnded, moq.CodeRange: doneSubscriptionEnded,

@@ -124,7 +124,7 @@ func (m *Mux) assign(f *feed, calls *calls) {
 	}
 	path := f.track.Name().Path
 	p, all := f.route()
-	f.forced = !all
+	m.force(f, !all, calls)
 	switch {
 	case f.content.merge:
 		for _, p := range f.content.pubs {

@@ -15,7 +15,8 @@ type feed struct {
 	pubs    []*Publication // none: orphan
 	pushed  []*Publication // those of pubs that bring it without being asked
 	left    bool           // the last source has quit and is about to end the track
-	forced  bool           // the route does not suit all who read it: there was no other
+	forced  bool           // the route may not suit all who read it
+	since   time.Time      // when a Sweep saw that first
 	serial  uint64
 	idle    time.Time // since when nobody reads it
 	viewers map[*moq.TrackReader]*View
@@ -269,7 +270,7 @@ func (m *Mux) feed(c *content, name moq.FullTrackName, v *View, calls *calls) *f
 	for _, f := range c.feeds[name] {
 		if f.moves() {
 			if p, all := f.route(v); all && m.move(f, p, calls) {
-				f.forced = false
+				m.force(f, false, calls)
 				return f
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/moqtgo/moqt/core/moq"
 )
@@ -96,8 +97,65 @@ func (m *Mux) straighten(feeds []*feed, calls *calls) {
 	for _, f := range feeds {
 		if m.feeds[f.track] == f && f.strays() {
 			p, all := f.route()
-			f.forced = !all
+			m.force(f, !all, calls)
 			m.move(f, p, calls)
+		}
+	}
+}
+
+// patience is for how long the route of a feed may not suit who reads it: most
+// have heard by then that they cannot have it from here.
+const patience = time.Second
+
+// force notes whether the route of the feed may not suit all who read it.
+func (m *Mux) force(f *feed, is bool, calls *calls) {
+	switch {
+	case !is:
+		f.since = time.Time{}
+	case !f.forced:
+		calls.add(func() { m.ring(time.Time{}) })
+	}
+	f.forced = is
+}
+
+// rerouted notes that the route of p is another one now.
+func (m *Mux) rerouted(p *Publication, calls *calls) {
+	for _, fs := range p.content.feeds {
+		for _, f := range fs {
+			if !f.forced && f.moves() && f.pubs[0] == p && len(f.misled()) > 0 {
+				m.force(f, true, calls)
+			}
+		}
+	}
+}
+
+// misled returns the readers that the route of the feed does not suit: what they
+// get may have been theirs.
+func (f *feed) misled() (all []*moq.TrackReader) {
+	for r, v := range f.viewers {
+		if !v.suits(f.pubs[0]) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// release ends the subscriptions that the only route there is has not suited for
+// a while: relays would feed each other in a circle.
+func (m *Mux) release(now time.Time, later func(time.Time), calls *calls) {
+	for _, f := range m.feeds {
+		if !f.forced || len(f.pubs) != 1 || f.content.merge {
+			continue
+		}
+		if f.since.IsZero() {
+			f.since = now
+		}
+		if due := f.since.Add(patience); now.Before(due) {
+			later(due)
+			continue
+		}
+		for _, r := range f.misled() {
+			calls.add(func() { r.Fail(moq.Errorf(moq.CodeDropped, "the route of %q leads through who asks", f.track.Name().Path)) })
 		}
 	}
 }

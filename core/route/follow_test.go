@@ -2,6 +2,7 @@ package route
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,6 +59,42 @@ func TestForcedRoute(t *testing.T) {
 	_, s2 := publish(t, m.View(Scope{Peer: "far"}), "a", 1, 2)
 	require.Empty(t, s1.wanted)
 	require.True(t, s2.wanted[k])
+}
+
+// Where the only route leads through who reads the track, that is ended, but not
+// before there was time for another one.
+func TestMisled(t *testing.T) {
+	m := NewMux(Config{})
+	p, s1 := publish(t, m.View(Scope{Peer: "near"}), "a", 1, 2)
+	peer := m.View(Scope{Peer: "peer"})
+	peer.SetHop(7)
+	name := moq.FullTrackName{Path: "a", Name: "v"}
+	other, err := m.View(Scope{Peer: "other"}).Subscribe(name, moq.Subscription{}, epoch, nil)
+	require.NoError(t, err)
+	back, err := peer.Subscribe(name, moq.Subscription{}, epoch, nil)
+	require.NoError(t, err)
+	k := back.Track()
+	require.Same(t, k, other.Track())
+	ended := func(r *moq.TrackReader) error {
+		_, _, err := r.Next()
+		return err
+	}
+
+	require.NoError(t, p.Update(Route{Hops: []uint64{1, 7, 2}}))
+	require.Equal(t, epoch.Add(patience), m.Sweep(epoch))
+	far, s2 := publish(t, m.View(Scope{Peer: "far"}), "a", 1, 3, 4, 5)
+	require.True(t, s2.wanted[k], "a longer one that suits")
+	require.Empty(t, s1.wanted)
+	m.Sweep(epoch.Add(time.Minute))
+	require.NoError(t, ended(back))
+
+	far.End()
+	require.True(t, s1.wanted[k])
+	m.Sweep(epoch.Add(2 * time.Minute))
+	require.NoError(t, ended(back))
+	m.Sweep(epoch.Add(2*time.Minute + patience))
+	require.ErrorIs(t, ended(back), moq.ErrDropped)
+	require.NoError(t, ended(other))
 }
 
 // Where no route suits everybody there are two tracks, as long as they have

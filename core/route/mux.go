@@ -259,6 +259,7 @@ func (m *Mux) Sweep(now time.Time) (next time.Time) {
 		f.dropped(m, &calls)
 	}
 	m.straighten(m.strays(), &calls)
+	m.release(now, later, &calls)
 	m.mu.Unlock()
 	calls.run()
 	return next

@@ -251,6 +251,7 @@ func (p *Publication) update(r Route, same func(r, q Route) bool) error {
 		p.version++
 		p.content.rank()
 		m.adoptBelow(p, &calls)
+		m.rerouted(p, &calls)
 		m.follow(p.content, &calls)
 		m.changed(p.path, &calls)
 	default:
