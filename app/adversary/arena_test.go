@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/moqtgo/moqt/adapters/memnet"
 	"github.com/moqtgo/moqt/app/moqt"
 	"github.com/moqtgo/moqt/app/relay"
 	"github.com/moqtgo/moqt/ports/quic"
@@ -32,10 +31,12 @@ const (
 	moqt19 = "moqt-19"
 )
 
-// An arena is a relay under attack, on a network in memory, in a bubble.
+// An arena is a relay under attack in a bubble, on a network in memory or, with
+// fewer attackers, on quic-go with a network of packets.
 type arena struct {
 	*testing.T
-	net    *memnet.Network
+	*stack
+	quic   bool
 	server *moqt.Server
 	relay  *relay.Relay
 	log    record
@@ -71,6 +72,10 @@ type budget struct {
 	goroutines int
 }
 
+// onTop is what quic-go may take beside that: for its buffers, and for both ends
+// of each connection.
+var onTop, ofConn = budget{4 * mib, 20}, budget{128 * kib, 12}
+
 const (
 	kib = int64(1) << 10
 	mib = int64(1) << 20
@@ -88,31 +93,55 @@ type rules struct {
 	conf      *moqt.Config
 	transport *quic.Config
 	mux       *moqt.TrackMuxConfig
+	prepare   func(a *arena) // changes what is about to be served
 }
 
 // attackUnder is attack with other rules.
 func attackUnder(t *testing.T, r rules, f func(a *arena)) {
 	t.Helper()
+	t.Run("memnet", func(t *testing.T) { r.play(t, false, f) })
+	t.Run("quic", func(t *testing.T) { r.play(t, true, f) })
+}
+
+func (r rules) play(t *testing.T, onQuicgo bool, f func(a *arena)) {
+	t.Helper()
+	certificate()
 	synctest.Test(t, func(t *testing.T) {
-		a := &arena{T: t, net: memnet.New(memnet.Config{Seed: 1, Settle: synctest.Wait, Link: memnet.Link{Latency: 10 * time.Millisecond}})}
-		node := a.net.Node("server")
+		on := onMemnet
+		if onQuicgo {
+			on = onQUIC
+		}
+		a := &arena{T: t, stack: on(t), quic: onQuicgo}
 		a.relay = &relay.Relay{Mux: moqt.NewTrackMux(r.mux)}
 		if r.transport == nil {
 			r.transport = &quic.Config{EnableDatagrams: true}
 		}
 		a.server = &moqt.Server{
-			Addr: ":443", TLSConfig: &tls.Config{}, QUICConfig: r.transport, Config: r.conf, Handler: a.relay,
-			ListenFunc: node.Listen, NewWebtransportServerFunc: node.NewWebTransportServer,
+			Addr: ":443", TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}},
+			QUICConfig: r.transport, Config: r.conf, Handler: a.relay,
+			ListenFunc: a.stack.listen, NewWebtransportServerFunc: a.stack.upgrade,
 			Logger: slog.New(slog.NewTextHandler(&a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		}
+		if r.prepare != nil {
+			r.prepare(a)
+		}
 		a.wg.Go(func() { _ = a.server.ListenAndServe() })
-		defer a.net.Close()
-		a.net.Wait()
+		defer a.stack.stop()
+		a.stack.wait()
 		a.settle()
 		a.base = measure()
 		f(a)
 		a.after()
 	})
+}
+
+// few is how many of n an attack has that costs a core too much on quic-go: a
+// tenth, but not less than least.
+func (a *arena) few(n, least int) int {
+	if !a.quic {
+		return n
+	}
+	return max(n/10, least)
 }
 
 // settle sets the innocent up.
@@ -142,17 +171,16 @@ func (a *arena) client(node, version string, mux *moqt.TrackMux) *moqt.Session {
 
 // dial is client with a path, which may be refused.
 func (a *arena) dial(node, version, path string, mux *moqt.TrackMux) (*moqt.Session, error) {
-	n := a.net.Node(node)
 	c := moqt.Client{
 		Config: &moqt.Config{Versions: []string{version}}, QUICConfig: &quic.Config{EnableDatagrams: true},
-		DialQUICFunc: n.Dial, DialWebTransportFunc: n.DialWebTransport,
+		TLSConfig: &tls.Config{InsecureSkipVerify: true}, DialQUICFunc: a.stack.dial(node),
 	}
 	if mux == nil {
 		mux = moqt.NewTrackMux(nil)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return c.Dial(ctx, "moqt://server/"+path, mux)
+	return c.Dial(ctx, "moqt://relay/"+path, mux)
 }
 
 // latency is how long a frame of the innocent takes at the very most: the links
@@ -178,13 +206,24 @@ func (a *arena) check() {
 	require.Equal(a, want, string(f.Payload))
 }
 
-// within wants the attack, as it stands, to cost no more than its budget, and
-// prints what it costs.
+// within wants the attack, as it stands, to cost no more than its budget, and the
+// innocent not to notice.
 func (a *arena) within(b budget) {
 	a.Helper()
 	a.check()
+	a.cost(b)
+}
+
+// cost is the second half of within, and prints what the attack costs.
+func (a *arena) cost(b budget) {
+	a.Helper()
 	now := measure()
 	heap, goroutines := max(0, now.heap-a.base.heap), now.goroutines-a.base.goroutines
+	if a.quic {
+		conns := a.server.Stats().Conns - 2
+		b.heap += onTop.heap + int64(conns)*ofConn.heap
+		b.goroutines += onTop.goroutines + conns*ofConn.goroutines
+	}
 	a.Logf("heap +%.1f MiB of %.1f, goroutines +%d of %d", float64(heap)/float64(mib), float64(b.heap)/float64(mib), goroutines, b.goroutines)
 	require.LessOrEqual(a, heap, b.heap, "heap")
 	require.LessOrEqual(a, goroutines, b.goroutines, "goroutines")
@@ -205,7 +244,7 @@ func (a *arena) after() {
 	figures := a.server.Stats()
 	require.Zero(a, figures.Conns+figures.Pending+figures.Sessions+figures.Hosts, "%+v", figures)
 	require.NoError(a, a.server.Close())
-	a.net.Close()
+	a.stack.stop()
 	a.wg.Wait()
 	a.pass(time.Minute)
 	synctest.Wait()
@@ -213,11 +252,12 @@ func (a *arena) after() {
 	require.LessOrEqual(a, left.goroutines, a.base.goroutines, "goroutines are left")
 }
 
-// swarm runs f for 0 to n-1, a hundred at a time: as many as a backlog takes.
+// swarm runs f for 0 to n-1, as many at a time as a backlog takes.
 func (a *arena) swarm(n int, f func(i int)) {
-	for i := 0; i < n; i += 100 {
+	backlog := a.few(100, 20)
+	for i := 0; i < n; i += backlog {
 		var wg sync.WaitGroup
-		for k := range min(100, n-i) {
+		for k := range min(backlog, n-i) {
 			wg.Go(func() { f(i + k) })
 		}
 		wg.Wait()

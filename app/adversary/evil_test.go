@@ -49,7 +49,7 @@ func (a *arena) connect(node, version string, conf *quic.Config) *evil {
 	if conf == nil {
 		conf = &quic.Config{EnableDatagrams: true, MaxIncomingStreams: 1 << 20, MaxIncomingUniStreams: 1 << 20}
 	}
-	c, err := a.net.Node(node).Dial(ctx, "server:443", &tls.Config{NextProtos: []string{version}}, conf)
+	c, err := a.stack.dial(node)(ctx, "relay:443", &tls.Config{NextProtos: []string{version}, InsecureSkipVerify: true}, conf)
 	if err != nil {
 		return nil
 	}
@@ -82,17 +82,21 @@ func (a *arena) settled(e *evil, path string) *evil {
 	return e
 }
 
-// setup asks for a path.
+// setup asks for a path; none is that of the WebTransport session.
 func (e *evil) setup(path string) {
-	switch e.version {
-	case lite05:
+	switch {
+	case path == "" && e.version == lite05:
+		e.uni(bytes("01 01 00"))
+	case path == "" && e.version == moqt19:
+		e.uni(bytes("af00 0000"))
+	case e.version == lite05:
 		param := append(append([]byte{2}, e.number(uint64(len(path)))...), path...)
 		body := append([]byte{1}, param...)
 		e.uni(append(append([]byte{1}, e.number(uint64(len(body)))...), body...))
-	case moqt19:
+	case e.version == moqt19:
 		option := append(append([]byte{1}, e.number(uint64(len(path)))...), path...)
 		e.uni(message("af00", option))
-	case moqt16:
+	case e.version == moqt16:
 		e.bidi(bytes("20 0003 01 02 00"))
 	}
 }

@@ -2,7 +2,6 @@ package adversary
 
 import (
 	"context"
-	"crypto/tls"
 	"flag"
 	"fmt"
 	"net/http"
@@ -46,6 +45,7 @@ func TestTraversal(t *testing.T) {
 				a.check()
 			}
 		}
+		a.within(budget{heap: 2 * mib, goroutines: 40})
 		h := a.relay.HTTPHandler(nil)
 		for _, path := range []string{
 			"/fetch/evil/../innocent/video", "/fetch/evil/%2e%2e/innocent/video", "/fetch/%2Finnocent/video", "/fetch/innocent%2Fvideo",
@@ -111,7 +111,7 @@ func TestPoisoning(t *testing.T) {
 					write(video, "victim")
 				}
 				a.pass(time.Second)
-				a.check()
+				a.within(budget{heap: 2 * mib, goroutines: 60})
 				stop()
 				<-done
 				a.Logf("groups: %v", groups.whose)
@@ -207,6 +207,7 @@ func TestReflections(t *testing.T) {
 			a.pass(time.Second)
 			require.Empty(a, watch.Drain(10), "33 hops")
 			watch.Close()
+			a.within(budget{heap: mib, goroutines: 40})
 			e.leave()
 			a.pass(10 * time.Second)
 		})
@@ -245,6 +246,7 @@ func TestReflections(t *testing.T) {
 				require.Equal(a, seen, told.Load(), "it has come to rest")
 				a.Logf("%d announcements", seen)
 				require.Less(a, seen, int64(100))
+				a.cost(budget{heap: 2 * mib, goroutines: 80}) // the innocent's name may be another's for now
 				cancel()
 				for _, m := range append(mirrors, s) {
 					require.NoError(a, m.CloseWithError(0, ""))
@@ -276,15 +278,12 @@ var connections = flag.Int("connections", 4000, "how many come and go in TestCon
 func TestConnectClose(t *testing.T) {
 	attackUnder(t, rules{conf: &moqt.Config{MaxConnsPerHost: -1, AttemptRate: 1 << 20}}, func(a *arena) {
 		ways := []string{lite05, moqt19, moqt16, "moq-lite-03", "moq-lite-04", "moqt-14", "moqt-18"}
-		a.swarm(*connections, func(i int) {
+		a.swarm(a.few(*connections, 0), func(i int) {
 			version := ways[i%len(ways)]
-			ctx, cancel := soon()
-			defer cancel()
-			c, err := a.net.Node(fmt.Sprintf("evil%d", i%50)).Dial(ctx, "server:443", &tls.Config{NextProtos: []string{version}}, &quic.Config{})
-			if err != nil {
+			e := a.connect(fmt.Sprintf("evil%d", i%a.few(50, 0)), version, &quic.Config{})
+			if e == nil {
 				return
 			}
-			e := &evil{Connection: c, version: version}
 			if i%3 > 0 {
 				e.setup("/")
 			}
@@ -292,7 +291,7 @@ func TestConnectClose(t *testing.T) {
 				e.bidi(e.subscribe(0, "innocent", "video"))
 			}
 			if i%5 == 0 {
-				_ = c.CloseWithError(quic.ErrorCode(i), "")
+				_ = e.CloseWithError(quic.ErrorCode(i), "")
 				return
 			}
 			e.leave()

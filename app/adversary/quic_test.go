@@ -304,6 +304,7 @@ func TestAmplification(t *testing.T) {
 	t.Logf("%d bytes for %d", d.in.Load(), d.out.Load())
 	require.Positive(t, d.in.Load())
 	require.LessOrEqual(t, d.in.Load(), 3*d.out.Load())
+	s.within(budget{heap: 4 * mib, goroutines: 60})
 	s.close()
 }
 
@@ -340,6 +341,7 @@ func TestForgedAddresses(t *testing.T) {
 	now := measure()
 	t.Logf("%d packets: %+v; goroutines +%d, heap +%d KiB", len(flights), s.server.Stats(), now.goroutines-base.goroutines, (now.heap-base.heap)/kib)
 	require.LessOrEqual(t, now.goroutines-base.goroutines, 3*(40+40*10), "what was taken at its word, and the seconds since")
+	require.LessOrEqual(t, now.heap-base.heap, 16*mib)
 	s.check()
 	require.NoError(t, pc.Close())
 	s.close()
@@ -368,6 +370,7 @@ func TestNoEarlyData(t *testing.T) {
 		require.NoError(t, c.CloseWithError(0, ""))
 		cancel()
 	}
+	s.within(budget{heap: 4 * mib, goroutines: 60})
 	s.close()
 }
 
