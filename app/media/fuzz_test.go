@@ -10,7 +10,12 @@ import (
 
 	"github.com/moqtgo/moqt/app/media/fmp4"
 	"github.com/moqtgo/moqt/app/moqt"
+	"github.com/moqtgo/moqt/core/wire/wiretest"
 )
+
+// manySamples is what a fragment may be in memory that says of its samples no
+// more than how many there are.
+const manySamples = 8 << 20
 
 // Whatever is in a frame, it does no harm.
 func FuzzFrame(f *testing.F) {
@@ -33,7 +38,9 @@ func FuzzFrame(f *testing.F) {
 		track := Track{Container: []Container{CMAF, Legacy, LOC}[kind%4], Track: *init.Tracks[0]}
 		d := decoder{track: &track}
 		for _, first := range []bool{true, false} {
-			samples, err := d.decode(moqt.Frame{Payload: b}, first)
+			var samples []Sample
+			var err error
+			wiretest.CheckAllocation(t, 64*len(b)+manySamples, func() { samples, err = d.decode(moqt.Frame{Payload: b}, first) })
 			for _, s := range samples {
 				if err != nil || len(s.Data) > len(b) {
 					t.Fatalf("%d bytes out of %d, %v", len(s.Data), len(b), err)
@@ -55,10 +62,19 @@ func FuzzCatalog(f *testing.F) {
 	f.Add(true, []byte(`{"version":1,"tracks":[{"name":"hd","packaging":"cmaf","initData":`+string(init)+`,"role":"video"}]}`), []byte(`{"tracks":[]}`))
 	f.Add(true, []byte(`{"version":"draft-01","tracks":[{"name":"a","packaging":"loc","role":"audio","codec":"opus","samplerate":48000,"channelConfig":"2","timescale":48000,"initRef":"i"}],"initDataList":[{"id":"i","type":"inline","data":"AAI4AAC7gAAAAA=="}]}`), []byte(`null`))
 	f.Fuzz(func(t *testing.T, msf bool, whole, patch []byte) {
-		r := CatalogReader{parse: ParseHang, patch: true}
+		parse := ParseHang
 		if msf {
-			r.parse = ParseMSF
+			parse = ParseMSF
 		}
+		wiretest.CheckAllocation(t, 512*(len(whole)+len(patch))+1<<20, func() {
+			r := CatalogReader{parse: parse, patch: true}
+			for _, frame := range [][]byte{whole, patch} {
+				if b, err := r.merge(frame); err == nil {
+					_, _, _ = parse(b)
+				}
+			}
+		})
+		r := CatalogReader{parse: parse, patch: true}
 		for _, frame := range [][]byte{whole, patch} {
 			b, err := r.merge(frame)
 			if err != nil {

@@ -2,13 +2,13 @@ package ietf
 
 import (
 	"io"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/wire"
+	"github.com/moqtgo/moqt/core/wire/wiretest"
 )
 
 // Control is a control or request stream, or the stream of a SETUP.
@@ -23,6 +23,9 @@ func FuzzFetchLeadingOnes(f *testing.F) { fuzzUni(f, wire.LeadingOnes, &fetchStr
 
 func FuzzDatagramRFC9000(f *testing.F)     { fuzzDatagram(f, wire.RFC9000) }
 func FuzzDatagramLeadingOnes(f *testing.F) { fuzzDatagram(f, wire.LeadingOnes) }
+
+// inMemory is what a byte may become: two can be a property.
+const inMemory = 128
 
 // flavoured are the drafts with a flavour of integers.
 func flavoured(v wire.Varint) (all []*Profile) {
@@ -60,7 +63,7 @@ func fuzzControl(f *testing.F, v wire.Varint) {
 		p := drafts[int(draft)%len(drafts)]
 		var all []message
 		var err error
-		checkAllocation(t, len(data), func() { all, err = readMessages(p, data) })
+		wiretest.CheckAllocation(t, inMemory*len(data)+64<<10, func() { all, err = readMessages(p, data) })
 		if err != nil && err != io.EOF {
 			requireCode(t, err)
 		}
@@ -143,7 +146,7 @@ func fuzzUni(f *testing.F, v wire.Varint, kind any) {
 		order := moq.Order(draft % 2)
 		var m any
 		var err error
-		checkAllocation(t, len(data), func() { m, err = uniUnit(p, data, order) })
+		wiretest.CheckAllocation(t, inMemory*len(data)+64<<10, func() { m, err = uniUnit(p, data, order) })
 		if err == io.EOF {
 			return
 		}
@@ -181,7 +184,7 @@ func fuzzDatagram(f *testing.F, v wire.Varint) {
 		var kind dataKind
 		var m objectDatagram
 		var err error
-		checkAllocation(t, len(data), func() { kind, m, err = parseDatagram(data, p) })
+		wiretest.CheckAllocation(t, inMemory*len(data)+64<<10, func() { kind, m, err = parseDatagram(data, p) })
 		if err != nil {
 			requireCode(t, err)
 			return
@@ -199,20 +202,4 @@ func fuzzDatagram(f *testing.F, v wire.Varint) {
 func requireCode(t *testing.T, err error) {
 	_, ok := decodeCode(err)
 	require.True(t, ok, "no code for %v", err)
-}
-
-// checkAllocation fails where f allocates more than its input explains: two
-// bytes can be a property, which is much more in memory.
-func checkAllocation(t *testing.T, input int, f func()) {
-	var got uint64
-	for range 5 { // the whole process is counted: the least is what f takes
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		if got = after.TotalAlloc - before.TotalAlloc; got <= uint64(128*input+64<<10) {
-			return
-		}
-	}
-	t.Fatalf("%d bytes allocated for %d bytes of input", got, input)
 }

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"io"
 	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/moqtgo/moqt/core/wire/wiretest"
 )
 
 // kinds says which message is the i-th that one side sends on a kind of
@@ -100,7 +101,7 @@ func fuzzStream(f *testing.F, next kinds) {
 		p := Profiles[int(draft)%len(Profiles)]
 		var all []message
 		var err error
-		checkAllocation(t, len(data), func() { all, err = receiveMessages(p, data, reply, next) })
+		wiretest.CheckAllocation(t, 2*len(data)+64<<10, func() { all, err = receiveMessages(p, data, reply, next) })
 		if err != nil && err != io.EOF {
 			_, ok := decodeCode(err)
 			require.True(t, ok, "no code for %v", err)
@@ -178,7 +179,7 @@ func FuzzGroupStream(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, draft uint8, data []byte) {
 		p := Profiles[int(draft)%len(Profiles)]
-		checkAllocation(t, len(data), func() { skipGroup(data, p) })
+		wiretest.CheckAllocation(t, 2*len(data)+64<<10, func() { skipGroup(data, p) })
 
 		s := streamOf(data)
 		group, err := readGroupHeader(s, p)
@@ -221,19 +222,4 @@ func skipGroup(data []byte, p *Profile) {
 			}
 		}
 	}
-}
-
-// checkAllocation fails where f allocates more than its input explains.
-func checkAllocation(t *testing.T, input int, f func()) {
-	var got uint64
-	for range 5 { // the whole process is counted: the least is what f takes
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		if got = after.TotalAlloc - before.TotalAlloc; got <= uint64(2*input+64<<10) {
-			return
-		}
-	}
-	t.Fatalf("%d bytes allocated for %d bytes of input", got, input)
 }

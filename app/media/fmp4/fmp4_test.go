@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/moqtgo/moqt/core/wire/wiretest"
 )
 
 func clip(t testing.TB, name string) []byte {
@@ -271,13 +273,20 @@ func TestUnits(t *testing.T) {
 	assert.Equal(t, int64(-512), Units(-time.Second/25, 12800))
 }
 
+// Whatever is in a file, it does no harm: what it takes in memory is bounded by
+// its size and, where a fragment says no more of its samples than how many there
+// are, by what a fragment may be.
 func FuzzReader(f *testing.F) {
 	for _, file := range []string{"h264.mp4", "opus.mp4", "edit.mp4", "plain.mp4", "ac3.mp4"} {
 		b := clip(f, file)
 		f.Add(b[:min(len(b), 4000)])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		init, samples, err := all(bytes.NewReader(b))
+		var init *Init
+		var samples map[uint32][]Sample
+		var err error
+		most := 64*len(b) + (1+bytes.Count(b, []byte("moof")))*128*maxSamples
+		wiretest.CheckAllocation(t, most, func() { init, samples, err = all(bytes.NewReader(b)) })
 		if err == nil && init != nil {
 			for id, list := range samples {
 				if track := init.Track(id); track != nil && len(list) > 0 {
