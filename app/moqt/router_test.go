@@ -89,7 +89,7 @@ func TestPathValue(t *testing.T) {
 
 // No path makes a Router panic, and wildcards give back what they stand for.
 func FuzzRouter(f *testing.F) {
-	for _, p := range []string{"/", "", "//", "/a//end", "/a/\x00/end", "/%2f/../end", "a/b"} {
+	for _, p := range []string{"/", "", "//", "/a//end", "/a/\x00/end", "/%2f/../end", "/a/more/b/c", "/a/more/", "a/b"} {
 		f.Add("host:1", p)
 	}
 	rt := NewRouter()
