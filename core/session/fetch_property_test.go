@@ -74,7 +74,7 @@ func (w *sampled) watch() {
 func (w *sampled) fetched(s *sample, from, to string) error {
 	c := crossing{from: carriage(from).Fetched(), to: carriage(to).Fetched(), info: &s.info}
 	c.proj = moq.Project(c.from, c.to)
-	groups := c.fetchable(s)
+	groups := c.fetchable(s, moq.Sent(carriage(from)))
 	for i := range groups {
 		g := &groups[i]
 		r := moq.GroupFetch(moq.FullTrackName{Path: moq.Path(from), Name: "t"}, g.sequence, 1)
@@ -107,22 +107,27 @@ func (w *sampled) fetched(s *sample, from, to string) error {
 type wantedGroup struct {
 	sequence uint64
 	objects  []carried
-	cut      bool // it may end early: the rest has numbers that cannot be written
+	cut      bool // it may end early: the rest has numbers that cannot be written, or may be unheard of
 	unheard  bool // all of it may be missing: the relay may never have heard of it
 }
 
 // certain reports whether there is something, and nothing of it may be missing.
 func (g *wantedGroup) certain() bool { return len(g.objects) > 0 && !g.cut && !g.unheard }
 
-// fetchable returns what there is to be fetched.
-func (c *crossing) fetchable(s *sample) (groups []wantedGroup) {
+// fetchable returns what there is to be fetched. live is what of a track came to
+// the relay while it was published: moq-transport asks for nothing behind that.
+func (c *crossing) fetchable(s *sample, live moq.Projection) (groups []wantedGroup) {
 	all := map[uint64][]carried{}
+	reset := map[*part]bool{} // its stream, somewhere
 	for _, p := range s.parts {
+		reset[p] = slices.ContainsFunc(p.objects, func(o object) bool {
+			return live.Object(&o.ObjectHeader, c.info, time.Now(), 0).End
+		})
 		for _, o := range p.objects {
 			all[p.group] = append(all[p.group], carried{object: o, part: p})
 		}
 	}
-	newest := uint64(0) // that the relay has heard of
+	var heard moq.Location
 	for seq, objects := range all {
 		slices.SortFunc(objects, func(a, b carried) int { return cmp.Compare(a.ID, b.ID) })
 		g := wantedGroup{sequence: seq}
@@ -138,13 +143,22 @@ func (c *crossing) fetchable(s *sample) (groups []wantedGroup) {
 		}
 		// A group whose start is not known enough is not sent on as one stream.
 		if o := &objects[0]; !c.from.Whole || o.ID == 0 || !o.part.datagram || tellsGap(&o.object) {
-			newest = max(newest, seq)
+			for _, o := range objects {
+				at := moq.Location{Group: seq, Object: o.ID}
+				came := c.from.Whole || !reset[o.part] && live.Object(&o.ObjectHeader, c.info, time.Now(), 0).OK
+				if came && at.Compare(heard) > 0 {
+					heard = at
+				}
+			}
 		}
 		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b wantedGroup) int { return cmp.Compare(a.sequence, b.sequence) })
-	for i := range groups { // moq-lite asks its publisher whatever the relay has heard of
-		groups[i].unheard = groups[i].sequence > newest && !c.to.Whole
+	for i := range groups {
+		g := &groups[i]
+		if n := len(g.objects); n > 0 && !c.to.Whole && heard.Compare(moq.Location{Group: g.sequence, Object: g.objects[n-1].ID}) < 0 {
+			g.cut, g.unheard = g.cut || !c.from.Whole, c.from.Whole
+		}
 	}
 	return groups
 }
