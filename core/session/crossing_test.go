@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -245,7 +246,10 @@ func (c *crossing) group(g uint64, parts []*part, got map[partID]*arrived) error
 	for _, a = range got {
 	}
 	if cut {
-		return prefix(whole, a)
+		if !prefix(whole, a.objects, map[*part]bool{}) {
+			return fmt.Errorf("its %d objects are no prefix of what was sent", len(a.objects))
+		}
+		return nil
 	}
 	p := parts[0]
 	datagram := false
@@ -287,29 +291,28 @@ func tellsGap(o *object) bool {
 	return slices.ContainsFunc(o.Properties, func(p moq.Property) bool { return p.Type == 0x3e && p.Int >= o.ID })
 }
 
-// prefix compares a group that came without the rest of a part. In order, of
+// prefix compares a group that came without the rest of a part: in order, of
 // every part a prefix, and nothing behind what is missing of a part that has
-// begun.
-func prefix(want []carried, a *arrived) error {
-	at := 0
-	next := map[*part]int{}    // how many of its objects came
-	hole := map[*part]uint64{} // the first that did not
-	for i := range want {
-		o := &want[i]
-		came := at < len(a.objects) && bytes.Equal(a.objects[at].Payload(), o.payload)
-		_, behind := hole[o.part]
-		switch {
-		case came && !behind:
-			at++
-			next[o.part]++
-		case !behind:
-			hole[o.part] = o.ID
-		}
+// begun. begun says which parts have, and which lack their start. Objects whose
+// payloads are alike may be either.
+func prefix(want []carried, got []*moq.Object, begun map[*part]bool) bool {
+	switch {
+	case len(got) == 0:
+		return true
+	case len(want) == 0:
+		return false
 	}
-	if at < len(a.objects) {
-		return fmt.Errorf("object %d of %d is no prefix of what was sent", at, len(a.objects))
+	o := &want[0]
+	has, met := begun[o.part]
+	with := func(came bool) map[*part]bool {
+		m := maps.Clone(begun)
+		m[o.part] = came
+		return m
 	}
-	return nil
+	if (has || !met) && bytes.Equal(got[0].Payload(), o.payload) && prefix(want[1:], got[1:], with(true)) {
+		return true
+	}
+	return !has && prefix(want[1:], got, with(false))
 }
 
 func same(want *moq.Crossing, payload []byte, o *moq.Object) error {
