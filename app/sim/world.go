@@ -323,7 +323,7 @@ const (
 	recovery = time.Minute
 	// coalesce lets everything that one hand-over brings be there before any
 	// of it is sent on.
-	coalesce = 2 * time.Nanosecond
+	coalesce = 4 * time.Nanosecond
 	// checkEvery is how much time may pass between two looks at everything.
 	checkEvery = 250 * time.Millisecond
 )

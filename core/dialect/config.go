@@ -61,11 +61,16 @@ func (c *Config) WithDefaults() *Config {
 
 // Gather waits for half of Coalesce, so that all that one moment brings is there
 // and what comes of it is sent with the rest.
-func (c *Config) Gather(ctx context.Context) {
-	if c.Coalesce/2 <= 0 {
+func (c *Config) Gather(ctx context.Context) { pause(ctx, c.Coalesce/2) }
+
+// GatherEarly is Gather for what comes first of two that would meet otherwise.
+func (c *Config) GatherEarly(ctx context.Context) { pause(ctx, c.Coalesce/4) }
+
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
 		return
 	}
-	timer := time.NewTimer(c.Coalesce / 2)
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

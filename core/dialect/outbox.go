@@ -1,7 +1,9 @@
 package dialect
 
 import (
+	"cmp"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,15 +15,15 @@ type Outbox struct {
 	Task
 	w *streamWriter
 
-	mu     sync.Mutex
-	queue  []byte
-	queued int // messages in queue
-	taken  int // bytes of queue that are being written
-	end    error
-	more   func() []byte
-	lull   time.Duration
-	ended  error
-	done   bool
+	mu    sync.Mutex
+	queue []byte
+	parts []part // of queue
+	taken int    // bytes of queue that are being written
+	end   error
+	more  func() []byte
+	lull  time.Duration
+	ended error
+	done  bool
 
 	// of who writes
 	said   bool      // more has returned some since silent
@@ -36,7 +38,7 @@ func NewOutbox(r *Runner, rank uint64, s quic.SendStream) *Outbox {
 		o.mu.Lock()
 		o.ended, o.done = err, true
 		r.owe(-o.taken - len(o.queue))
-		o.taken, o.queue, o.queued = 0, nil, 0
+		o.taken, o.queue, o.parts = 0, nil, nil
 		o.mu.Unlock()
 	})
 	o.init(r, rank, o.w.serve)
@@ -45,10 +47,10 @@ func NewOutbox(r *Runner, rank uint64, s quic.SendStream) *Outbox {
 
 func (o *Outbox) next() ([]byte, error) {
 	o.mu.Lock()
-	b, end, more := o.queue, o.end, o.more
+	b, end, more := o.ordered(), o.end, o.more
 	r := o.runner
 	r.owe(-o.taken)
-	o.taken, o.queue, o.queued = len(b), nil, 0
+	o.taken, o.queue, o.parts = len(b), nil, o.parts[:0]
 	o.mu.Unlock()
 	if len(b) > 0 {
 		return b, nil
@@ -83,12 +85,17 @@ func (o *Outbox) lulled() bool {
 }
 
 // Send queues a message.
-func (o *Outbox) Send(b []byte) {
+func (o *Outbox) Send(b []byte) { o.SendRanked(0, b) }
+
+// SendRanked queues a message that leaves before those of a higher rank which wait
+// with it: what belongs to several requests comes in one order, whoever was
+// quicker. Those of one rank keep theirs.
+func (o *Outbox) SendRanked(rank uint64, b []byte) {
 	o.mu.Lock()
 	took := o.end == nil && !o.done
 	if took {
 		o.queue = append(o.queue, b...)
-		o.queued++
+		o.parts = append(o.parts, part{rank, len(b)})
 	}
 	o.mu.Unlock()
 	o.Wake()
@@ -97,11 +104,40 @@ func (o *Outbox) Send(b []byte) {
 	}
 }
 
+// A part is one message of a queue.
+type part struct {
+	rank uint64
+	size int
+}
+
+// ordered returns what is queued by rank.
+func (o *Outbox) ordered() []byte {
+	byRank := func(a, b part) int { return cmp.Compare(a.rank, b.rank) }
+	if slices.IsSortedFunc(o.parts, byRank) {
+		return o.queue
+	}
+	type message struct {
+		part
+		b []byte
+	}
+	all := make([]message, len(o.parts))
+	rest := o.queue
+	for i, p := range o.parts {
+		all[i], rest = message{p, rest[:p.size]}, rest[p.size:]
+	}
+	slices.SortStableFunc(all, func(a, b message) int { return byRank(a.part, b.part) })
+	b := make([]byte, 0, len(o.queue))
+	for _, m := range all {
+		b = append(b, m.b...)
+	}
+	return b
+}
+
 // Queued returns how many messages have not begun to be written.
 func (o *Outbox) Queued() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.queued
+	return len(o.parts)
 }
 
 // Ask makes the outbox ask more for messages whenever all that was sent is
@@ -121,7 +157,7 @@ func (o *Outbox) Close() { o.finish(io.EOF) }
 func (o *Outbox) Reset(code quic.ErrorCode) {
 	o.mu.Lock()
 	o.runner.owe(-len(o.queue))
-	o.queue, o.queued = nil, 0
+	o.queue, o.parts = nil, nil
 	first := o.end == nil && !o.done
 	o.mu.Unlock()
 	if first {

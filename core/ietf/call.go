@@ -35,12 +35,13 @@ type call struct {
 	once  sync.Once
 	gone  chan struct{} // closed when the peer has withdrawn, or refused, the request
 
-	start    time.Time   // of one of the peer
-	aborted  atomic.Bool // by the peer, before we had said all
-	finished atomic.Bool // we have said all
-	refused  atomic.Bool // by the peer: nothing is left to withdraw
-	serving  *serving    // of a SUBSCRIBE of the peer
-	moved    bool        // GOAWAY has come on the stream
+	last     atomic.Uint64 // the highest id of ours that was drawn for it
+	start    time.Time     // of one of the peer
+	aborted  atomic.Bool   // by the peer, before we had said all
+	finished atomic.Bool   // we have said all
+	refused  atomic.Bool   // by the peer: nothing is left to withdraw
+	serving  *serving      // of a SUBSCRIBE of the peer
+	moved    bool          // GOAWAY has come on the stream
 }
 
 // inboxSize is how many messages of one request may wait.
@@ -53,10 +54,13 @@ func (c *call) send(m message) {
 		c.s.Close(err)
 		return
 	}
-	if c.st != nil {
+	switch {
+	case c.st != nil:
 		c.out.Send(b)
-	} else {
-		c.s.control.out.Send(b)
+	case c.ours: // what we ask for may come of what was asked of us
+		c.s.control.out.SendRanked(1<<63|c.last.Load(), b)
+	default:
+		c.s.control.out.SendRanked(c.id, b)
 	}
 }
 
@@ -69,8 +73,12 @@ func (c *call) next() (message, error) {
 		case m := <-c.inbox:
 			return m, nil
 		case <-c.gone:
-			return nil, errGone
 		case <-c.s.ctx.Done():
+		}
+		select {
+		case m := <-c.inbox: // it came before
+			return m, nil
+		default:
 			return nil, errGone
 		}
 	}
@@ -264,20 +272,10 @@ func (c *call) forget() {
 	}
 }
 
-// open makes a request of ours: build returns its message for the id.
-func (s *session) open(kind requestKind, build func(id uint64) message) (*call, error) {
-	c, err := s.prepare(kind)
-	if err == nil {
-		c.send(build(c.id))
-	}
-	return c, err
-}
-
-// prepare returns a request of ours that has its id, but was not sent.
-func (s *session) prepare(kind requestKind) (*call, error) {
+// open makes a request of ours: build returns its message, and must not block.
+func (s *session) open(kind requestKind, build func(*call) message) (*call, error) {
 	c := &call{s: s, kind: kind, ours: true, gone: make(chan struct{})}
-	real := s.p.RequestStreams || kind == kindSubscribeNamespace && s.p.NamespaceStream
-	if real {
+	if s.p.RequestStreams || kind == kindSubscribeNamespace && s.p.NamespaceStream {
 		st, err := s.conn.OpenStream(s.ctx)
 		if err != nil {
 			return nil, err
@@ -286,34 +284,39 @@ func (s *session) prepare(kind requestKind) (*call, error) {
 	} else {
 		c.inbox = make(chan message, inboxSize)
 	}
-	id, err := s.draw(c)
-	if err != nil {
+	if err := s.draw(c, build); err != nil {
 		return nil, err
-	}
-	if real {
-		c.out = dialect.NewOutbox(s.runner, 1<<33|id, c.st)
 	}
 	return c, nil
 }
 
-// draw takes the next request id, and waits where the peer does not allow one.
-func (s *session) draw(c *call) (uint64, error) {
+// draw gives a request the next id and sends it, and waits where the peer does not
+// allow one. On a control stream ids must come in order.
+func (s *session) draw(c *call, build func(*call) message) error {
 	for {
+		s.drawing.Lock()
 		s.mu.Lock()
 		if !s.p.MaxRequestID || s.nextID < s.maxID {
 			c.id = s.nextID
+			c.last.Store(c.id)
 			s.nextID += 2
 			s.calls[c.id] = c
 			s.mu.Unlock()
-			return c.id, nil
+			if c.st != nil {
+				c.out = dialect.NewOutbox(s.runner, 1<<33|c.id, c.st)
+			}
+			c.send(build(c))
+			s.drawing.Unlock()
+			return nil
 		}
 		raised, limit := s.raised, s.maxID
 		s.mu.Unlock()
+		s.drawing.Unlock()
 		s.control.blocked(limit)
 		select {
 		case <-raised:
 		case <-s.ctx.Done():
-			return 0, errGone
+			return errGone
 		}
 	}
 }

@@ -58,8 +58,8 @@ func (s *session) fetchFrom(ctx context.Context, r moq.FetchRequest, name moq.Fu
 	f := &fetching{track: t, start: r.Start, answered: make(chan struct{}), over: make(chan struct{})}
 	f.track.Certain()
 	end := s.p.after(r.End)
-	c, err := s.open(kindFetch, func(id uint64) message {
-		m := &fetch{RequestID: id, Type: fetchStandalone, Name: name, Start: r.Start, End: end}
+	c, err := s.open(kindFetch, func(c *call) message {
+		m := &fetch{RequestID: c.id, Type: fetchStandalone, Name: name, Start: r.Start, End: end}
 		m.Params.SubscriberPriority = some(255 - r.Priority)
 		m.Params.GroupOrder = some(moq.Ascending)
 		if s.p.FetchFilter {
@@ -70,7 +70,7 @@ func (s *session) fetchFrom(ctx context.Context, r moq.FetchRequest, name moq.Fu
 			m.Params.Filter = some(filter)
 		}
 		s.mu.Lock()
-		s.fetches[id] = f
+		s.fetches[c.id] = f
 		f.reader = f.track.Read(r.Start, r.End, nil)
 		s.mu.Unlock()
 		return m

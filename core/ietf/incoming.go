@@ -128,8 +128,8 @@ func (in *incoming) advance() error {
 		if !s.p.MultiSubscription {
 			s.supersede(in)
 		}
-		c, err := s.open(kindSubscribe, func(id uint64) message {
-			return &subscribe{RequestID: id, Name: in.name, Params: want}
+		c, err := s.open(kindSubscribe, func(c *call) message {
+			return &subscribe{RequestID: c.id, Name: in.name, Params: want}
 		})
 		if err != nil {
 			return err
@@ -180,6 +180,8 @@ func (s *session) supersede(in *incoming) {
 // update tells the peer another priority or timeout, or that we are still there.
 func (in *incoming) update() error {
 	s := in.s
+	s.drawing.Lock()
+	defer s.drawing.Unlock()
 	s.mu.Lock()
 	start, id := in.start, s.nextID
 	if !in.bound || s.p.MaxRequestID && id >= s.maxID {
@@ -188,6 +190,7 @@ func (in *incoming) update() error {
 	}
 	s.nextID += 2
 	s.mu.Unlock()
+	in.c.last.Store(id)
 	m := &requestUpdate{Of: kindSubscribe, RequestID: id, ExistingID: in.c.id}
 	m.Params.SubscriberPriority = in.sent.SubscriberPriority
 	m.Params.ObjectDeliveryTimeout, m.Params.SubgroupDeliveryTimeout = in.sent.ObjectDeliveryTimeout, in.sent.SubgroupDeliveryTimeout
@@ -209,14 +212,17 @@ func (in *incoming) respond() {
 	s.mu.Lock()
 	done := in.done
 	s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return // teardown decides
+	}
 	if isGone(err) { // to the subscribers of the track it is no withdrawal
 		err = moq.Errorf(moq.CodeDropped, "the publisher reset the subscription")
 	}
-	if err == nil && !done && s.ctx.Err() == nil {
+	if err == nil && !done {
 		err = moq.Errorf(moq.CodeDropped, "the subscription ended without PUBLISH_DONE")
 	}
 	switch {
-	case err == nil, isConn(err): // teardown decides
+	case err == nil, isConn(err):
 	case isViolation(err):
 		s.Close(err)
 	default:
@@ -457,8 +463,8 @@ func (s *session) TrackInfo(ctx context.Context, name moq.FullTrackName) (moq.Tr
 	if !ok {
 		return moq.TrackInfo{}, moq.Errorf(moq.CodeNotFound, "%q is no name of this session", name)
 	}
-	c, err := s.open(kindTrackStatus, func(id uint64) message {
-		m := &trackStatus{RequestID: id, Name: moq.FullTrackName{Path: rel, Name: name.Name}}
+	c, err := s.open(kindTrackStatus, func(c *call) message {
+		m := &trackStatus{RequestID: c.id, Name: moq.FullTrackName{Path: rel, Name: name.Name}}
 		m.Params.Filter = some(locationFilter{Type: filterLargestObject})
 		return m
 	})

@@ -85,14 +85,14 @@ func (j *join) run() {
 func (j *join) ask(t fetchType) error {
 	in, s := j.in, j.in.s
 	f := &fetching{track: in.track, start: j.start, join: j, answered: make(chan struct{}), over: make(chan struct{})}
-	c, err := s.open(kindFetch, func(id uint64) message {
-		m := &fetch{RequestID: id, Type: t, JoiningRequestID: in.c.id}
+	c, err := s.open(kindFetch, func(c *call) message {
+		m := &fetch{RequestID: c.id, Type: t, JoiningRequestID: in.c.id}
 		if t == fetchStandalone {
 			m.Name, m.Start, m.End = in.name, j.start, s.p.after(j.last)
 		}
 		m.Params.GroupOrder, m.Params.SubscriberPriority = some(moq.Ascending), in.sent.SubscriberPriority
 		s.mu.Lock()
-		s.fetches[id] = f
+		s.fetches[c.id] = f
 		j.fetch = f
 		s.mu.Unlock()
 		return m

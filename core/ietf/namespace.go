@@ -129,8 +129,8 @@ func (s *session) importAll() {
 // namespaces asks for the namespaces below a prefix and reports each change
 // until the request or the session ends.
 func (s *session) namespaces(prefix moq.Path, report report) error {
-	c, err := s.open(kindSubscribeNamespace, func(id uint64) message {
-		return &subscribeNamespace{RequestID: id, Prefix: prefix, Options: wantNamespace}
+	c, err := s.open(kindSubscribeNamespace, func(c *call) message {
+		return &subscribeNamespace{RequestID: c.id, Prefix: prefix, Options: wantNamespace}
 	})
 	if err != nil {
 		return err
@@ -225,8 +225,8 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 		s.asked = append(s.asked, a)
 		s.mu.Unlock()
 	}
-	c, err := s.open(kindSubscribeNamespace, func(id uint64) message {
-		return &subscribeNamespace{RequestID: id, Prefix: prefix, Options: wantNamespace}
+	c, err := s.open(kindSubscribeNamespace, func(c *call) message {
+		return &subscribeNamespace{RequestID: c.id, Prefix: prefix, Options: wantNamespace}
 	})
 	if err != nil {
 		forget()

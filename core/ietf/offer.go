@@ -86,6 +86,7 @@ func waker() (wake <-chan struct{}, woken func()) {
 // said any more. What changes several times in a lull is said once.
 func (s *session) heed(ctx context.Context, wake <-chan struct{}, drain func() (more, ok bool)) {
 	for said := false; ctx.Err() == nil; {
+		s.cfg.GatherEarly(ctx)
 		more, ok := drain()
 		if !ok {
 			return
@@ -185,8 +186,8 @@ func (o *offer) ask() (*call, error) {
 	o.s.mu.Lock()
 	params := o.params
 	o.s.mu.Unlock()
-	c, err := o.s.open(kindPublishNamespace, func(id uint64) message {
-		return &publishNamespace{RequestID: id, Namespace: o.path, Params: params}
+	c, err := o.s.open(kindPublishNamespace, func(c *call) message {
+		return &publishNamespace{RequestID: c.id, Namespace: o.path, Params: params}
 	})
 	if err != nil {
 		return nil, err

@@ -53,29 +53,30 @@ func (s *session) propose(name moq.FullTrackName, t *moq.Track, asked *parameter
 	if !s.budget.Subscriptions.Take() {
 		return nil, moq.Errorf(moq.CodeTooMany, "more than %d subscriptions", s.cfg.Limits.Subscriptions)
 	}
-	c, err := s.prepare(kindPublish)
+	_, err := s.open(kindPublish, func(c *call) message {
+		v.c, c.serving = c, v
+		m := &publish{RequestID: c.id, Name: name, Properties: info.Properties}
+		m.Params.Forward, m.Params.GroupOrder = some(!v.sub.Paused), asked.GroupOrder
+		if s.p.InlineFields {
+			m.Params.GroupOrder = some(info.Order)
+		}
+		if l, ok := t.Largest(); ok {
+			m.Params.LargestObject = some(l)
+			v.tell(l)
+		}
+		s.mu.Lock()
+		v.alias = s.nextAlias
+		s.nextAlias++
+		c.name, c.claimed = name, true
+		s.enlist(c)
+		s.mu.Unlock()
+		m.TrackAlias = v.alias
+		return m
+	})
 	if err != nil {
 		s.budget.Subscriptions.Release()
 		return nil, err
 	}
-	v.c, c.serving = c, v
-	m := &publish{RequestID: c.id, Name: name, Properties: info.Properties}
-	m.Params.Forward, m.Params.GroupOrder = some(!v.sub.Paused), asked.GroupOrder
-	if s.p.InlineFields {
-		m.Params.GroupOrder = some(info.Order)
-	}
-	if l, ok := t.Largest(); ok {
-		m.Params.LargestObject = some(l)
-		v.tell(l)
-	}
-	s.mu.Lock()
-	v.alias = s.nextAlias
-	s.nextAlias++
-	c.name, c.claimed = name, true
-	s.enlist(c)
-	s.mu.Unlock()
-	m.TrackAlias = v.alias
-	c.send(m)
 	return v, nil
 }
 

@@ -38,6 +38,7 @@ type session struct {
 	done    chan struct{} // closed when everything has ended
 
 	entering sync.Mutex // one change of imports at a time; taken before mu
+	drawing  sync.Mutex // one request id at a time, until it is sent; taken before mu
 
 	mu         sync.Mutex
 	closing    bool

@@ -185,11 +185,11 @@ func (s *session) SubscribeTracks(ctx context.Context, prefix moq.Path) error {
 		s.tracks = slices.DeleteFunc(s.tracks, func(b *asked) bool { return a == b })
 		s.mu.Unlock()
 	}
-	c, err := s.open(kind, func(id uint64) message {
+	c, err := s.open(kind, func(c *call) message {
 		if s.p.SubscribeTracks {
-			return &subscribeTracks{RequestID: id, Prefix: prefix}
+			return &subscribeTracks{RequestID: c.id, Prefix: prefix}
 		}
-		return &subscribeNamespace{RequestID: id, Prefix: prefix, Options: wantPublish}
+		return &subscribeNamespace{RequestID: c.id, Prefix: prefix, Options: wantPublish}
 	})
 	if err != nil {
 		forget()

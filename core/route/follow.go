@@ -155,7 +155,9 @@ func (m *Mux) release(now time.Time, later func(time.Time), calls *calls) {
 			continue
 		}
 		for _, r := range f.misled() {
-			calls.add(func() { r.Fail(moq.Errorf(moq.CodeDropped, "the route of %q leads through who asks", f.track.Name().Path)) })
+			calls.add(func() {
+				r.Fail(moq.Errorf(moq.CodeDropped, "the route of %q leads through who asks", f.track.Name().Path))
+			})
 		}
 	}
 }
