@@ -42,7 +42,28 @@ func TestChecks(t *testing.T) {
 			subscriberOf(w).got(1, o, 0, payload(w, 1, 0))
 			subscriberOf(w).got(1, o, 2, payload(w, 1, 2))
 		},
-		"s got group 1 twice in one subscription": func(w *World) { subscriberOf(w).opened(1) },
+		"s got group 1 twice in one subscription": func(w *World) {
+			subscriberOf(w).parts = false
+			subscriberOf(w).opened(1)
+		},
+		"s got object 1 of group 1 twice": func(w *World) {
+			s := subscriberOf(w)
+			s.subscribedTo("moqt-19")
+			first := s.opened(1)
+			for id := range uint64(2) {
+				s.got(1, first, id, payload(w, 1, id))
+			}
+			second := s.opened(1)
+			s.got(1, second, 2, payload(w, 1, 2))
+			require.NoError(t, w.Err(), "it goes on")
+			require.True(t, second.covers())
+			s.got(1, s.opened(1), 1, payload(w, 1, 1))
+		},
+		"s got object 4 of group 1 where 0 was due": func(w *World) {
+			s := subscriberOf(w)
+			s.subscribedTo("moqt-19")
+			s.got(1, s.opened(1), 4, payload(w, 1, 4))
+		},
 		"has other bytes than what was written": func(w *World) {
 			b := payload(w, 1, 0)
 			b[len(b)-1]++

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type subscriber struct {
 	active   bool
 	since    time.Duration // when the subscription was made
 	openings map[uint64]*reading
+	parts    bool // a group may come in parts
 }
 
 // subStats count over all subscriptions of a subscriber.
@@ -45,10 +47,34 @@ type subStats struct {
 }
 
 // A reading is a group of the current subscription.
+// A reading is a group that is being read, or a part of one: over moq-transport
+// another publisher may go on where a stream was cut, and what the cut one had
+// brought may be lost.
 type reading struct {
-	next  uint64 // object
-	label string
-	over  bool
+	before *reading // the part before
+	late   bool     // it may start inside the group
+	first  uint64   // object
+	next   uint64
+	label  string
+}
+
+// covers reports whether r and the parts before it have every object up to the last.
+func (r *reading) covers() bool {
+	start := r.first
+	for b := r.before; b != nil && start > 0 && b.next == start; b = b.before {
+		start = b.first
+	}
+	return start == 0
+}
+
+// overlaps reports whether a part before r has brought the object id.
+func (r *reading) overlaps(id uint64) bool {
+	for b := r.before; b != nil; b = b.before {
+		if b.label != "" && b.next > id {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *World) subscribe(l *Line) error {
@@ -109,7 +135,7 @@ func (s *subscriber) follow(ctx context.Context, session *moqt.Session) {
 	for ctx.Err() == nil {
 		r, err := session.Subscribe(ctx, s.path, s.track, &s.sub)
 		if err == nil {
-			s.subscribedTo()
+			s.subscribedTo(session.Version())
 			err = s.read(ctx, r)
 			r.Close()
 		}
@@ -135,12 +161,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (s *subscriber) subscribedTo() {
+func (s *subscriber) subscribedTo(version string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.subscribed++
 	s.active, s.since = true, s.w.Now()
-	s.openings = map[uint64]*reading{}
+	s.openings, s.parts = map[uint64]*reading{}, !strings.HasPrefix(version, "moq-lite-")
 	s.w.note(s.name, "subscribed")
 }
 
@@ -195,17 +221,21 @@ func (s *subscriber) read(ctx context.Context, r *moqt.TrackReader) error {
 func (s *subscriber) opened(group uint64) *reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.openings[group] != nil {
+	before := s.openings[group]
+	if before != nil && !s.parts {
 		s.w.breach("%s got group %d twice in one subscription", s.name, group)
 	}
-	o := &reading{}
+	// The group that a subscription begins with must be there from its start on.
+	o := &reading{before: before, late: s.parts && len(s.openings) > 0}
 	s.openings[group] = o
 	for g := range s.openings { // what is long over is forgotten
 		if g+1000 < group {
 			delete(s.openings, g)
 		}
 	}
-	s.stats.groups++
+	if before == nil {
+		s.stats.groups++
+	}
 	return o
 }
 
@@ -235,11 +265,16 @@ func (s *subscriber) got(group uint64, o *reading, id uint64, payload []byte) {
 	case err != nil:
 		s.w.breach("%s: %v", s.name, err)
 		return
-	case o.label == "" && s.sub.From == moqt.FromLargest: // it starts inside a group
+	case o.overlaps(id):
+		s.w.breach("%s got object %d of group %d twice", s.name, id, group)
+	case o.label == "" && (o.late || s.sub.From == moqt.FromLargest): // it starts inside a group
 	case id != o.next:
 		s.w.breach("%s got object %d of group %d where %d was due", s.name, id, group, o.next)
 	case o.label != "" && o.label != label:
 		s.w.breach("%s got group %d of two publishers, %s and %s", s.name, group, o.label, label)
+	}
+	if o.label == "" {
+		o.first = id
 	}
 	o.next, o.label = id+1, label
 	now := s.w.Now()
@@ -268,16 +303,17 @@ func (s *subscriber) got(group uint64, o *reading, id uint64, payload []byte) {
 func (s *subscriber) groupEnded(group uint64, o *reading, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o.over = true
 	if err == io.EOF {
-		s.stats.whole++
+		if o.covers() {
+			s.stats.whole++
+		}
 		if o.label != "" {
 			n := moqt.FullTrackName{Path: s.root.Join(s.path), Name: s.track}
 			frames, closed := s.w.content(o.label, n).complete(group)
 			if !closed || uint64(frames) > o.next {
 				s.w.breach("%s saw the end of group %d after %d objects; there are %d", s.name, group, o.next, frames)
 			}
-			s.whole[o.label][group] = true
+			s.whole[o.label][group] = o.covers()
 		}
 	} else if !errors.Is(err, context.Canceled) {
 		s.stats.cut++
@@ -310,8 +346,10 @@ func (s *subscriber) missing() int {
 	missing := 0
 	for label, whole := range s.whole {
 		last, any := uint64(0), false
-		for g := range whole {
-			last, any = max(last, g), true
+		for g, is := range whole {
+			if is {
+				last, any = max(last, g), true
+			}
 		}
 		if !any {
 			continue

@@ -26,7 +26,9 @@ type GroupReader struct {
 }
 
 // NextGroup returns the next group in the order of arrival, and blocks until
-// there is one. The error is io.EOF after the end of the track.
+// there is one. The error is io.EOF after the end of the track. Over
+// moq-transport a group may come in parts, each a GroupReader of its own: its
+// subgroups, and what another publisher brings where a stream was cut short.
 func (r *TrackReader) NextGroup(ctx context.Context) (*GroupReader, error) {
 	for {
 		changed := r.track.Changed()
