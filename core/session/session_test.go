@@ -280,6 +280,7 @@ func TestBrokenSetup(t *testing.T) {
 					require.NoError(t, err)
 					server, err := lis.Accept(t.Context())
 					require.NoError(t, err)
+					answered := make(chan error, 1)
 					go func() {
 						var st quic.SendStream
 						var err error
@@ -288,17 +289,19 @@ func TestBrokenSetup(t *testing.T) {
 						} else {
 							st, err = server.OpenUniStream(t.Context())
 						}
-						require.NoError(t, err)
-						_, err = st.Write(a.bytes)
-						require.NoError(t, err)
-						if a.fin {
-							require.NoError(t, st.Close())
+						if err == nil {
+							_, err = st.Write(a.bytes)
 						}
+						if err == nil && a.fin {
+							err = st.Close()
+						}
+						answered <- err
 					}()
 					p, err := Open(t.Context(), c, dialect.Client, &Config{})
 					require.NoError(t, err)
 					_, err = Accept(t.Context(), p, NewMux(route.Config{}).View(route.Scope{}))
 					require.ErrorIs(t, err, a.want)
+					require.NoError(t, <-answered)
 					<-server.Context().Done()
 				})
 			})
