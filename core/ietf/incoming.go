@@ -23,6 +23,7 @@ type incoming struct {
 	over    bool
 	renew   bool        // it is to be updated, so that it does not expire
 	expiry  *time.Timer // of that
+	updated bool        // an update was sent and is not answered
 	bound   bool        // the alias is known
 	alias   uint64
 	info    moq.TrackInfo
@@ -103,11 +104,14 @@ func (s *session) request() {
 func (in *incoming) advance() error {
 	s := in.s
 	s.mu.Lock()
-	renew := in.renew && in.c != nil
+	renew, updated := in.renew && in.c != nil, in.updated
 	in.renew = false
 	s.mu.Unlock()
 	if renew {
 		return in.update()
+	}
+	if updated {
+		return nil // the answer comes back to this: subscribers who change their mind are no reason to flood the publisher
 	}
 	d := in.track.Demand()
 	if d.Readers == 0 {
@@ -189,6 +193,7 @@ func (in *incoming) update() error {
 		return nil // neither is worth waiting for
 	}
 	s.nextID += 2
+	in.updated = s.p.AnswersUpdates && !s.p.ControlStream
 	s.mu.Unlock()
 	in.c.last.Store(id)
 	m := &requestUpdate{Of: kindSubscribe, RequestID: id, ExistingID: in.c.id}
@@ -288,6 +293,14 @@ func (in *incoming) response(m message) error {
 		}
 		in.published(m)
 	case *requestOK, *requestError: // of an update
+		s := in.s
+		s.mu.Lock()
+		updated := in.updated
+		in.updated = false
+		s.mu.Unlock()
+		if updated {
+			s.Want(in.track)
+		}
 	case *publishStateNotify:
 	default:
 		return violated(CodeProtocolViolation, "%T of a subscription", m)

@@ -77,6 +77,30 @@ func wantLate(t *testing.T, u *quictest.PuppetStream, at time.Time) {
 	require.InDelta(t, 0, time.Since(at), float64(300*time.Millisecond)) // what is queued comes first
 }
 
+// Subscribers who change their mind do not flood the publisher with updates: one
+// is unanswered at a time, and the next one says what is true then.
+func TestPuppetIsUpdated(t *testing.T) {
+	forDrafts(t, []string{moq18, moq19}, func(t *testing.T, w *world, draft string) {
+		p, _ := w.publishing(draft)
+		w.read("bob", "video")
+		st := p.wantSubscribe("01", "'video'")
+		st.Send(ok(draft, "01", "07"))
+		pass(100 * time.Millisecond)
+		for priority := uint8(3); priority <= 30; priority++ {
+			r, err := w.relay.View(route.Scope{Root: "p"}).Subscribe(moq.FullTrackName{Path: "bob", Name: "video"},
+				moq.Subscription{Priority: priority}, time.Now(), nil)
+			require.NoError(t, err)
+			t.Cleanup(r.Close)
+			pass(10 * time.Millisecond)
+		}
+		st.WantBytes(msg("02", "03 01 20 fc")).WantIdle()
+		st.Send(msg("07", "00"))
+		st.WantBytes(msg("02", "05 01 20 e1")).WantIdle()
+		st.Send(msg("07", "00")).WantIdle()
+		require.NoError(t, p.Conn().Context().Err())
+	})
+}
+
 // A subscription that expires is renewed in time, for as long as it is wanted.
 func TestPuppetExpires(t *testing.T) {
 	forDrafts(t, later, func(t *testing.T, w *world, draft string) {

@@ -20,11 +20,13 @@ type incoming struct {
 
 	// of the request loop
 	asked bool // TRACK was sent
-	sent  subscribeRange
-	prio  uint8
 	out   *dialect.Outbox
 	st    quic.Stream
 	id    uint64
+
+	// of the request loop, then of out
+	sent subscribeRange
+	prio uint8
 
 	// guarded by s.mu
 	known   bool // the track's info is known
@@ -130,15 +132,27 @@ func (in *incoming) advance() error {
 		return nil
 	case in.st == nil:
 		return in.subscribe(d)
-	case s.p.SubscribeParams && !d.Paused:
-		if r := rangeOf(d); r != in.sent || d.Priority != in.prio {
-			r.Start = in.sent.Start // it never goes back
-			in.sent, in.prio = r, d.Priority
-			m := subscribeUpdate{Priority: d.Priority, subscribeRange: r}
-			in.out.Send(m.append(nil, s.p))
-		}
+	case s.p.SubscribeParams:
+		in.out.Wake()
 	}
 	return nil
+}
+
+// updateLull is between two updates of a subscription: subscribers who change
+// their mind are no reason to flood the publisher.
+const updateLull = 10 * time.Millisecond
+
+// update returns what the peer is to be told of a subscription that has changed.
+func (in *incoming) update() []byte {
+	d := in.track.Demand()
+	r := rangeOf(d)
+	r.Start = in.sent.Start // it never goes back
+	if d.Readers == 0 || d.Paused || r == in.sent && d.Priority == in.prio {
+		return nil
+	}
+	in.sent, in.prio = r, d.Priority
+	m := subscribeUpdate{Priority: d.Priority, subscribeRange: r}
+	return m.append(nil, in.s.p)
 }
 
 // info returns what a SUBSCRIBE_OK says of a track.
@@ -264,6 +278,9 @@ func (in *incoming) subscribe(d moq.Demand) error {
 	if over {
 		in.cancel()
 		return nil
+	}
+	if s.p.SubscribeParams {
+		in.out.Ask(in.update, updateLull)
 	}
 	s.group.Go(func() { in.respond(wire.NewStream(wire.RFC9000, st)) })
 	return nil
