@@ -116,6 +116,8 @@ func TestErrorsOfOurs(t *testing.T) {
 		assert.Equal(t, n, back.Wire)
 		reset := p.resetFailure(p.resetCode(err))
 		done := p.doneFailure(&publishDone{Status: p.doneCode(err), Reason: "why"})
+		ends := c == moq.CodeClosed || c == moq.CodeCanceled || c == moq.CodeRange
+		assert.Equal(t, ends, done.Code == moq.CodeClosed, "%v: is all there that was asked for?", c)
 		switch c {
 		case moq.CodeInternal, moq.CodeMalformed:
 			assert.Equal(t, []moq.Code{c, c, c}, []moq.Code{back.Code, reset.Code, done.Code})

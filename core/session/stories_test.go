@@ -194,6 +194,7 @@ func TestTakeover(t *testing.T) {
 			want(route.Replaced)
 			_, err = r.NextGroup(t.Context())
 			require.Error(t, err)
+			require.NotErrorIs(t, err, io.EOF, "the track has not ended well")
 			r = subscribeTo(t, s, aliceVideo, moq.Subscription{})
 			wantFrame(t, nextGroup(t, r), "second")
 
@@ -201,6 +202,7 @@ func TestTakeover(t *testing.T) {
 			want(route.Replaced)
 			_, err = r.NextGroup(t.Context())
 			require.Error(t, err)
+			require.NotErrorIs(t, err, io.EOF, "the track has not ended well")
 			r = subscribeTo(t, s, aliceVideo, moq.Subscription{})
 			wantFrame(t, nextGroup(t, r), "first")
 			_ = p1.CloseWithError(0, "")
