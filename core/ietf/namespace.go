@@ -194,24 +194,29 @@ func (s *session) Announced(ctx context.Context, prefix moq.Path) (*route.Announ
 		defer pubsMu.Unlock()
 		old, had := pubs[path]
 		switch {
-		case r == nil && old.by != by:
+		case r == nil && (!had || old.by != by):
 			return
-		case r != nil && had && old.by == by && s.p.Hops:
-			way := *r
-			way.Prefix = true
-			_ = old.pub.Reroute(way)
-			return
-		}
-		if delete(pubs, path); had {
+		case r == nil:
 			old.pub.End()
-		}
-		if r == nil {
+			delete(pubs, path)
 			return
 		}
 		way := *r
 		way.Prefix = true
-		if pub, err := view.Publish(path, way, s); err == nil {
-			pubs[path] = entry{pub: pub, by: by}
+		var err error
+		e := entry{pub: old.pub, by: by}
+		switch {
+		case had && old.by == by && s.p.Hops:
+			err = old.pub.Reroute(way)
+		case had: // of another request
+			err = old.pub.Replace(way)
+		default:
+			e.pub, err = view.Publish(path, way, s)
+		}
+		if err == nil {
+			pubs[path] = e
+		} else {
+			delete(pubs, path)
 		}
 	}
 	a := &asked{prefix: prefix, report: report}
