@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/moqtgo/moqt/adapters/memnet"
 	"github.com/moqtgo/moqt/app/moqt"
 )
 
@@ -116,7 +117,7 @@ func (w *World) checkLive() {
 		if !there || !w.open(s.name, at) {
 			continue
 		}
-		if p := w.sourceOf(s, part, reach); p != nil {
+		if p := w.sourceOf(s, part, reach); p != nil && !w.narrow(p) {
 			w.breach("%s has received nothing of %s since %v", s.name, p.name, s.received())
 		}
 	}
@@ -138,6 +139,28 @@ func (w *World) sourceOf(s *subscriber, part int, reach map[string]int) (source 
 		}
 	}
 	return source
+}
+
+// narrow reports whether a link may be too slow for all who read p: what comes
+// of that is not promised.
+func (w *World) narrow(p *publisher) bool {
+	readers := int64(len(w.relays()))
+	for _, a := range w.actors {
+		if s, ok := a.(*subscriber); ok && s.alive && s.root.Join(s.path) == p.root.Join(p.path) {
+			readers++
+		}
+	}
+	var need int64
+	for _, t := range p.tracks {
+		need += readers * int64(t.c.fps*(t.c.size+512))
+	}
+	slow := func(l *memnet.Link) bool { return l.Rate > 0 && int64(l.Rate) < need }
+	for _, st := range w.links {
+		if slow(&st.Link) {
+			return true
+		}
+	}
+	return slow(&w.link)
 }
 
 // open reports whether a and b can talk to each other.

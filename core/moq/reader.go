@@ -162,8 +162,8 @@ func (r *TrackReader) Close() {
 	t.demandChanged()
 }
 
-// Fail makes Next return err, whatever there is of the track. Only the first
-// error counts.
+// Fail makes Next return err, whatever there is of the track, and so do the
+// readers of its subgroups. Only the first error counts.
 func (r *TrackReader) Fail(err *Error) {
 	t := r.track
 	t.mu.Lock()

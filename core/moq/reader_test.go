@@ -94,6 +94,27 @@ func TestWhatIsToCome(t *testing.T) {
 	}
 }
 
+// A reader that fails ends with all that it reads.
+func TestFailedReader(t *testing.T) {
+	k := track(CacheLimits{})
+	w := open0(t, k, 4)
+	require.Nil(t, w.Append(ObjectHeader{ID: 0}, nil, epoch))
+	woken := 0
+	r := k.Subscribe(Subscription{}, func() { woken++ })
+	sg, _, err := r.Next()
+	require.NoError(t, err)
+	other := k.Subscribe(Subscription{}, nil)
+	before := woken
+	r.Fail(ErrDropped)
+	r.Fail(ErrTimeout)
+	require.Equal(t, before+1, woken)
+	_, _, err = r.Next()
+	require.Equal(t, ErrDropped, err)
+	_, _, err = sg.Next()
+	require.Equal(t, ErrDropped, err)
+	require.Equal(t, []uint64{4}, arrivals(t, other))
+}
+
 func TestObjectBounds(t *testing.T) {
 	k := track(CacheLimits{})
 	w := open0(t, k, 4)

@@ -45,12 +45,16 @@ type Piece struct {
 // Next returns the next piece that is worth sending: a whole object up to
 // FirstChunk bytes, the parts of a larger one as they arrive. ok is false when
 // there is none now. err is io.EOF after the end of the subgroup, and an
-// *Error where it was reset or evicted.
+// *Error where it was reset or evicted, or TrackReader.Fail was called.
 func (r *SubgroupReader) Next() (p Piece, ok bool, err error) {
 	t := r.group.track
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p, ok, err = r.step()
+	if r.owner != nil && r.owner.err != nil {
+		err = r.owner.err
+	} else {
+		p, ok, err = r.step()
+	}
 	switch {
 	case err != nil:
 		r.leave(err == io.EOF)

@@ -98,7 +98,9 @@ func (m *Mux) straighten(feeds []*feed, calls *calls) {
 		if m.feeds[f.track] == f && f.strays() {
 			p, all := f.route()
 			m.force(f, !all, calls)
-			m.move(f, p, calls)
+			if p != nil {
+				m.move(f, p, calls)
+			}
 		}
 	}
 }
