@@ -154,7 +154,7 @@ func (w *World) narrow(p *publisher) bool {
 	for _, t := range p.tracks {
 		need += readers * int64(t.c.fps*(t.c.size+512))
 	}
-	slow := func(l *memnet.Link) bool { return l.Rate > 0 && int64(l.Rate) < need }
+	slow := func(l *memnet.Link) bool { return l.Rate > 0 && l.Rate < need }
 	for _, st := range w.links {
 		if slow(&st.Link) {
 			return true
