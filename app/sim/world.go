@@ -322,8 +322,9 @@ const (
 	// begun takes 10 s, and the next one may be 30 s + 25 % away.
 	recovery = time.Minute
 	// coalesce lets everything that one hand-over brings be there before any
-	// of it is sent on.
-	coalesce = 4 * time.Nanosecond
+	// of it is sent on. It is odd so that its parts do not add up to it: what
+	// waits for a part of it once more does not meet what waits for all of it.
+	coalesce = 1009 * time.Nanosecond
 	// checkEvery is how much time may pass between two looks at everything.
 	checkEvery = 250 * time.Millisecond
 )
