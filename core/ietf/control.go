@@ -3,6 +3,7 @@ package ietf
 import (
 	"context"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -213,6 +214,9 @@ func (s *session) raise(limit uint64) error {
 	return nil
 }
 
+// ofNoRequest is the rank of messages that follow what is said of requests.
+const ofNoRequest = math.MaxUint64
+
 // grant allows the peer one more request for each that has ended, in steps.
 func (c *control) grant() {
 	if !c.s.p.MaxRequestID {
@@ -227,7 +231,7 @@ func (c *control) grant() {
 	c.granted += 2 * c.open
 	c.open = 0
 	m := &maxRequestID{RequestID: c.granted}
-	c.out.Send(m.append(nil, c.s.p)) // locked: they must come in order
+	c.out.SendRanked(ofNoRequest, m.append(nil, c.s.p)) // locked: they must come in order
 }
 
 // limit is the first id that the peer may not draw.
@@ -245,7 +249,7 @@ func (c *control) blocked(limit uint64) {
 	c.mu.Unlock()
 	if !told {
 		m := &requestsBlocked{MaxRequestID: limit}
-		c.out.Send(m.append(nil, c.s.p))
+		c.out.SendRanked(ofNoRequest, m.append(nil, c.s.p))
 	}
 }
 
@@ -266,7 +270,7 @@ func (s *session) Goaway(_ context.Context, uri string, timeout time.Duration) e
 	if again {
 		return moq.Errorf(moq.CodeDuplicate, "the peer has been asked to leave")
 	}
-	s.control.out.Send(b)
+	s.control.out.SendRanked(ofNoRequest, b)
 	if timeout > 0 {
 		timeout += s.cfg.Limits.ParkTime // the peer has known later
 		timer := time.AfterFunc(timeout, func() { s.Close(violated(CodeGoawayTimeout, "still there after GOAWAY")) })
