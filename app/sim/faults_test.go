@@ -120,7 +120,7 @@ func plant(t *testing.T, root, patch string) (play func(test string) (string, er
 	require.NoError(t, err, "it must be built, or nothing is shown:\n%s", out)
 	return func(test string) (string, error) {
 		return run(t, filepath.Join(dir, "app", "sim"), binary, "-test.run=^"+test+"$",
-			"-golden=false", "-shrink=false", "-swarm=40", "-test.timeout=10m")
+			"-golden=false", "-shrink=false", "-swarm=100", "-test.timeout=10m")
 	}
 }
 
