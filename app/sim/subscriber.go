@@ -46,10 +46,9 @@ type subStats struct {
 	last                                               uint64
 }
 
-// A reading is a group of the current subscription.
-// A reading is a group that is being read, or a part of one: over moq-transport
-// another publisher may go on where a stream was cut, and what the cut one had
-// brought may be lost.
+// A reading is a group of the current subscription, or a part of one: over
+// moq-transport another publisher may go on where a stream was cut, and what the
+// cut one had brought may be lost.
 type reading struct {
 	before *reading // the part before
 	late   bool     // it may start inside the group
@@ -304,7 +303,8 @@ func (s *subscriber) groupEnded(group uint64, o *reading, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == io.EOF {
-		if o.covers() {
+		whole := o.covers()
+		if whole {
 			s.stats.whole++
 		}
 		if o.label != "" {
@@ -313,7 +313,7 @@ func (s *subscriber) groupEnded(group uint64, o *reading, err error) {
 			if !closed || uint64(frames) > o.next {
 				s.w.breach("%s saw the end of group %d after %d objects; there are %d", s.name, group, o.next, frames)
 			}
-			s.whole[o.label][group] = o.covers()
+			s.whole[o.label][group] = whole
 		}
 	} else if !errors.Is(err, context.Canceled) {
 		s.stats.cut++
