@@ -13,6 +13,7 @@ import (
 	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
+	"github.com/moqtgo/moqt/ports/quic/quictest"
 )
 
 // ranged makes the relay fetch a range of bob's video and returns what it has
@@ -52,20 +53,27 @@ func (w *world) ranged(r moq.FetchRequest) chan []string {
 	return out
 }
 
+// lacking makes the relay, which has group 5 of bob's video, fetch a range. It
+// returns bob, the stream on which he is asked for the rest, and what ranged does.
+func (w *world) lacking(draft string, r moq.FetchRequest) (p *peer, st *quictest.PuppetStream, out chan []string) {
+	w.t.Helper()
+	p, _ = w.publishing(draft)
+	reader := w.read("bob", "video")
+	st = p.wantSubscribe("01", "'video'").Send(ok(draft, "01", "07"))
+	p.OpenUni(group("07", "05")).FIN()
+	wantGroup(w.t, reader, 5, "a")
+	out = w.ranged(r)
+	if streams(draft) {
+		st = p.Accept()
+	}
+	return p, st, out
+}
+
 // The publisher is asked for what the cache lacks and for nothing else; what it
 // does not send does not exist, but where it says that it does not know.
 func TestPuppetFillsGaps(t *testing.T) {
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
-		p, _ := w.publishing(draft)
-		r := w.read("bob", "video")
-		sub := p.wantSubscribe("01", "'video'").Send(ok(draft, "01", "07"))
-		p.OpenUni(group("07", "05")).FIN()
-		wantGroup(t, r, 5, "a")
-		out := w.ranged(moq.FetchRequest{End: moq.Location{Group: 9, Object: math.MaxUint64}})
-		st := sub
-		if streams(draft) {
-			st = p.Accept()
-		}
+		p, st, out := w.lacking(draft, moq.FetchRequest{End: moq.Location{Group: 9, Object: math.MaxUint64}})
 		st.WantBytes(msg("16", of(draft, "03 fd 01", "03", "03"), " 01 01 'bob' 'video' 00 00 04 00 ",
 			of(draft, "00", "02 20 40fd 02 01", "02 20 fd 02 01")))
 		st.Send(msg("18", of(draft, "03 01 00 04 00 00", "03 00 04 00 00", "00 04 00 00")))
@@ -93,15 +101,7 @@ func TestPuppetFillsGaps(t *testing.T) {
 // ids are larger elsewhere.
 func TestPuppetKnowsNoGroup(t *testing.T) {
 	forDrafts(t, drafts[1:], func(t *testing.T, w *world, draft string) {
-		p, _ := w.publishing(draft)
-		r := w.read("bob", "video")
-		st := p.wantSubscribe("01", "'video'").Send(ok(draft, "01", "07"))
-		p.OpenUni(group("07", "05")).FIN()
-		wantGroup(t, r, 5, "a")
-		out := w.ranged(moq.FetchRequest{Start: moq.Location{Group: 3}, End: moq.Location{Group: 5}})
-		if streams(draft) {
-			st = p.Accept()
-		}
+		p, st, out := w.lacking(draft, moq.FetchRequest{Start: moq.Location{Group: 3}, End: moq.Location{Group: 5}})
 		st.Read(len(msg("16", of(draft, "", "03", "03"), " 01 01 'bob' 'video' 03 00 04 00 ", of(draft, "", "02 20 40fd 02 01", "02 20 fd 02 01"))))
 		st.Send(msg("18", of(draft, "", "03 00 04 00 00", "00 04 00 00")))
 		p.OpenUni(x("05 03 ", of(draft, "", "410c 03 ffffffffffffffff 1c 04 00 80 01 78", "810c 03 ffffffffffffffffff 1c 00 00 80 01 78"))).FIN()
@@ -112,15 +112,7 @@ func TestPuppetKnowsNoGroup(t *testing.T) {
 // What the publisher refuses stays unknown.
 func TestPuppetRefusesToFill(t *testing.T) {
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
-		p, _ := w.publishing(draft)
-		r := w.read("bob", "video")
-		st := p.wantSubscribe("01", "'video'").Send(ok(draft, "01", "07"))
-		p.OpenUni(group("07", "05")).FIN()
-		wantGroup(t, r, 5, "a")
-		out := w.ranged(moq.FetchRequest{Start: moq.Location{Group: 3}, End: moq.Location{Group: 5}})
-		if streams(draft) {
-			st = p.Accept()
-		}
+		_, st, out := w.lacking(draft, moq.FetchRequest{Start: moq.Location{Group: 3}, End: moq.Location{Group: 5}})
 		st.Read(len(msg("16", of(draft, "03 fd 01", "03", "03"), " 01 01 'bob' 'video' 03 00 04 00 ",
 			of(draft, "00", "02 20 40fd 02 01", "02 20 fd 02 01"))))
 		st.Send(msg(of(draft, "19", "05", "05"), of(draft, "03 05 00", "03 11 00 00", "11 00 00")))
