@@ -97,10 +97,28 @@ func (c *control) take(m message) error {
 		if err := s.admit(v, m); err != nil {
 			return err
 		}
-		s.group.Go(func() { v.serve(m) })
+		c.start(v, m)
 		return nil
 	}
 	return c.route(m)
+}
+
+// start serves a request. Namespaces enter the home view in the order in which
+// they come.
+func (c *control) start(v *call, m message) {
+	if v.kind != kindPublishNamespace {
+		c.s.group.Go(func() { v.serve(m) })
+		return
+	}
+	entered := make(chan struct{})
+	v.entered = sync.OnceFunc(func() { close(entered) })
+	serve := func() {
+		defer v.entered()
+		v.serve(m)
+	}
+	if c.s.group.Go(serve) {
+		<-entered
+	}
 }
 
 // route gives a message to the request that it belongs to. Of one that has

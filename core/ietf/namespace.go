@@ -36,11 +36,15 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 		return err
 	}
 	defer tell(nil)
-	if err := take(m); err != nil && !s.looped(err) {
+	err := take(m)
+	if c.entered != nil {
+		c.entered()
+	}
+	if err != nil && !s.looped(err) {
 		return err
 	}
 	c.send(&requestOK{To: kindPublishNamespace, RequestID: c.id})
-	err := c.wait(true, func(m message) error {
+	err = c.wait(true, func(m message) error {
 		switch u := m.(type) {
 		case *requestUpdate:
 			if s.p.AnswersUpdates {

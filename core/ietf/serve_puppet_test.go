@@ -2,11 +2,14 @@ package ietf_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/moqtgo/moqt/core/dialect"
 	"github.com/moqtgo/moqt/core/moq"
 	"github.com/moqtgo/moqt/core/route"
 	"github.com/moqtgo/moqt/ports/quic"
@@ -362,4 +365,31 @@ func TestPuppetPublishesNamespaceAtOnce(t *testing.T) {
 		pass(time.Second)
 		p.Close(0, "")
 	})
+}
+
+// Namespaces of one moment are entered in the order in which they come: the ids
+// that the relay gives them do not depend on which of their handlers runs first.
+func TestPuppetNamespacesKeepOrder(t *testing.T) {
+	for _, draft := range []string{moq14, moq16} {
+		var first []route.Announcement
+		for range 5 {
+			inWorld(t, draft, dialect.Config{}, func(t *testing.T, w *world) {
+				var all []byte
+				for i := range 20 {
+					all = append(all, msg("06", fmt.Sprintf("%02x 01 'name%d' 00", 2*i, i))...)
+				}
+				w.join(draft).control.Send(all)
+				pass(time.Second)
+				seen, err := w.relay.View(route.Scope{}).With("another").Watch("p", 0, nil)
+				require.NoError(t, err)
+				defer seen.Close()
+				got := slices.DeleteFunc(seen.Drain(100), func(a route.Announcement) bool { return a.Path == "p/room" })
+				require.Len(t, got, 20)
+				if first == nil {
+					first = got
+				}
+				require.Equal(t, first, got)
+			})
+		}
+	}
 }
