@@ -35,7 +35,11 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 		}
 		return err
 	}
-	defer tell(nil)
+	defer func() {
+		if s.ctx.Err() == nil { // that of the session fails who has asked
+			tell(nil)
+		}
+	}()
 	err := take(m)
 	if c.entered != nil {
 		c.entered()
