@@ -18,7 +18,8 @@ import (
 	"github.com/moqtgo/moqt/ports/quic"
 )
 
-// A world is an ordered network with two nodes, in a bubble.
+// A world is a network with two nodes, in a bubble. It is ordered unless it has
+// a Grain.
 type world struct {
 	*testing.T
 	net            *memnet.Network
@@ -30,7 +31,9 @@ type world struct {
 func inWorld(t *testing.T, c memnet.Config, conf *quic.Config, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c.Settle = synctest.Wait
+		if c.Grain == 0 {
+			c.Settle = synctest.Wait
+		}
 		w := &world{T: t, net: memnet.New(c), ctx: t.Context()}
 		defer w.net.Close()
 		l, err := w.net.Node("server").Listen(":1", nil, conf)
@@ -90,6 +93,21 @@ func TestLatency(t *testing.T) {
 		assert.Equal(t, 70*time.Millisecond, w.arrival(100), "the way back is another link")
 		assert.Equal(t, 1070*time.Millisecond, w.client.Stats().SmoothedRTT)
 		assert.Equal(t, 1070*time.Millisecond, w.server.Stats().MinRTT)
+	})
+}
+
+// What is due within a step of the clock arrives at its end.
+func TestGrain(t *testing.T) {
+	link := memnet.Link{Latency: 30 * time.Millisecond}
+	inWorld(t, memnet.Config{Link: link, Grain: 20 * time.Millisecond}, nil, func(w *world) {
+		assert.Equal(t, 40*time.Millisecond, w.arrival(100))
+		w.sleep(15 * time.Millisecond)
+		assert.Equal(t, 45*time.Millisecond, w.arrival(100))
+		w.sleep(10 * time.Millisecond)
+		assert.Equal(t, 30*time.Millisecond, w.arrival(100), "it is due at the end of a step")
+		w.sleep(10 * time.Millisecond)
+		w.net.SetLink("client", "server", memnet.Link{})
+		assert.Zero(t, w.arrival(100))
 	})
 }
 

@@ -104,10 +104,17 @@ func (n *Network) run() {
 		n.happen(e)
 	}
 	n.writeNotes()
-	if n.closed || len(n.events) == 0 || n.events[0].due >= n.armed {
+	if n.closed || len(n.events) == 0 {
 		return
 	}
-	n.armed = n.events[0].due
+	due := n.events[0].due
+	if g := n.conf.Grain; g > 0 {
+		due = (due + g - 1).Truncate(g)
+	}
+	if due >= n.armed {
+		return
+	}
+	n.armed = due
 	wait := n.armed - n.now()
 	if n.timer == nil {
 		n.timer = time.AfterFunc(wait, n.alarm)

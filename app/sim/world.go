@@ -33,7 +33,7 @@ type Config struct {
 	// Trace takes a line for everything that the network hands over.
 	Trace io.Writer
 	// Loose does without one order of everything: both processors are used,
-	// and no two runs are the same.
+	// what arrives does so in steps of 250 µs, and no two runs are the same.
 	Loose bool
 }
 
@@ -120,11 +120,11 @@ func newWorld(conf *Config) *World {
 		contents: map[string]*content{},
 	}
 	w.link = w.conf.Link
-	settle := synctest.Wait
+	net := memnet.Config{Seed: w.conf.Seed, Settle: synctest.Wait, Trace: w.conf.Trace, Link: w.conf.Link}
 	if w.conf.Loose {
-		settle = nil
+		net.Settle, net.Grain = nil, grain
 	}
-	w.net = memnet.New(memnet.Config{Seed: w.conf.Seed, Settle: settle, Trace: w.conf.Trace, Link: w.conf.Link})
+	w.net = memnet.New(net)
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return w
 }
@@ -325,6 +325,9 @@ const (
 	// of it is sent on. It is odd so that its parts do not add up to it: what
 	// waits for a part of it once more does not meet what waits for all of it.
 	coalesce = 1009 * time.Nanosecond
+	// grain is the step in which a loose world goes on: a quarter of what
+	// timers of QUIC are taken to be good for (RFC 9002 section 6.1.2).
+	grain = 250 * time.Microsecond
 	// checkEvery is how much time may pass between two looks at everything.
 	checkEvery = 250 * time.Millisecond
 )
