@@ -137,7 +137,7 @@ func TestPuppetTruncated(t *testing.T) {
 		p := w.join(draft)
 		p.Open().FIN() // nothing at all is no message
 		pass(time.Second)
-		p.ask(whole).WantBytes(accepted(draft, "00", "00", ""))
+		p.ask(whole).WantBytes(accepted(draft, "00", ""))
 	})
 }
 
@@ -148,7 +148,7 @@ func TestPuppetSlowRequest(t *testing.T) {
 		st := p.Open(x(of(draft, "", "11", "03")))
 		pass(11 * time.Second)
 		st.WantStop(map[string]quic.ErrorCode{moq16: 2, moq18: 2, moq19: 2}[draft])
-		p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", "00", ""))
+		p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", ""))
 	})
 }
 
@@ -159,10 +159,10 @@ func TestPuppetRequestsOutOfOrder(t *testing.T) {
 		p := w.join(draft)
 		join := p.Open(msg("16", "04 02 02 00 00"))
 		pass(100 * time.Millisecond)
-		p.Open(subscribe(draft, "02", "01 'room' 'video'")).WantBytes(accepted(draft, "02", "00", "00 00"))
+		p.Open(subscribe(draft, "02", "01 'room' 'video'")).WantBytes(accepted(draft, "02", "00 00"))
 		wantError(t, join, "18 00 00 01", true)
 		w.publish("p/other", true, "video")
-		p.Open(subscribe(draft, "00", "01 'other' 'video'")).WantBytes(accepted(draft, "00", "01", ""))
+		p.Open(subscribe(draft, "00", "01 'other' 'video'")).WantBytes(accepted(draft, "00", ""))
 		p.Open(subscribe(draft, "02", "01 'room' 'video'"))
 		p.WantClosed(4)
 	})
@@ -189,7 +189,7 @@ func TestPuppetLimits(t *testing.T) {
 	for _, draft := range drafts {
 		inWorld(t, draft, conf, func(t *testing.T, w *world) {
 			p := w.join(draft)
-			p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", "00", ""))
+			p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", ""))
 			st := p.ask(subscribe(draft, "02", "01 'room' 'audio'"))
 			wantError(t, st, of(draft, "05 02 02", "05 02 02", "05 09"), streams(draft))
 			p.ask(msg("06", "04 01 'bob' 00")).WantBytes(msg("07", of(draft, "04", "04 00", "00")))

@@ -38,7 +38,7 @@ func TestPuppetRequestGoaway(t *testing.T) {
 	}{
 		"SUBSCRIBE": {
 			func(d string) []byte { return subscribe(d, "00", "01 'room' 'video'") },
-			func(d string) []byte { return accepted(d, "00", "00", "") },
+			func(d string) []byte { return accepted(d, "00", "") },
 		},
 		"PUBLISH_NAMESPACE": {
 			func(string) []byte { return msg("06", "00 01 'bob' 00") },

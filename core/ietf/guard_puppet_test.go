@@ -85,7 +85,7 @@ func TestPuppetRate(t *testing.T) {
 		inWorld(t, draft+"/updates", conf, func(t *testing.T, w *world) {
 			p := w.join(draft)
 			st := p.ask(subscribe(draft, "00", "01 'room' 'video'"))
-			st.WantBytes(accepted(draft, "00", "00", ""))
+			st.WantBytes(accepted(draft, "00", ""))
 			start := time.Now()
 			for i := 0; i < n; i += 6 { // 8 may be unanswered
 				for k := range 6 {
@@ -113,7 +113,7 @@ func TestPuppetHalfOpen(t *testing.T) {
 				halves = append(halves, p.Open(x(of(draft, "", "11", "03"))))
 			}
 			pass(time.Second)
-			request, answer := subscribe(draft, "00", "01 'room' 'video'"), accepted(draft, "00", "00", "")
+			request, answer := subscribe(draft, "00", "01 'room' 'video'"), accepted(draft, "00", "")
 			if draft == moq16 {
 				request, answer = msg("11", "00 01 'nobody' 01 00"), msg("07", "00 00")
 			}
@@ -199,7 +199,7 @@ func TestPuppetIdleTalk(t *testing.T) {
 			cancel := of(draft, "01 'bob' 01 00", id(draft, 78)+" 01 00", "")
 			p.control.Send(msg("0c", cancel)) // PUBLISH_NAMESPACE_CANCEL of nothing
 		}
-		p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", "00", ""))
+		p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", ""))
 	})
 	forDrafts(t, []string{moq14, moq16}, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)

@@ -55,7 +55,7 @@ func (s *session) propose(name moq.FullTrackName, t *moq.Track, asked *parameter
 	}
 	_, err := s.open(kindPublish, func(c *call) message {
 		v.c, c.serving = c, v
-		m := &publish{RequestID: c.id, Name: name, Properties: info.Properties}
+		m := &publish{RequestID: c.id, TrackAlias: c.id, Name: name, Properties: info.Properties}
 		m.Params.Forward, m.Params.GroupOrder = some(!v.sub.Paused), asked.GroupOrder
 		if s.p.InlineFields {
 			m.Params.GroupOrder = some(info.Order)
@@ -65,12 +65,9 @@ func (s *session) propose(name moq.FullTrackName, t *moq.Track, asked *parameter
 			v.tell(l)
 		}
 		s.mu.Lock()
-		v.alias = s.nextAlias
-		s.nextAlias++
 		c.name, c.claimed = name, true
 		s.enlist(c)
 		s.mu.Unlock()
-		m.TrackAlias = v.alias
 		return m
 	})
 	if err != nil {
@@ -123,7 +120,7 @@ func (v *serving) accepting() error {
 	}
 	v.sub = ok.Params.subscription(v.sub)
 	v.largest = !ok.Params.Filter.has || ok.Params.Filter.v.Type == filterLargestObject
-	v.eg = s.egress.Serve(v.alias, dialect.Served{
+	v.eg = s.egress.Serve(v.c.id, dialect.Served{
 		Accepted: func(moq.TrackInfo, moq.Location, bool) { v.settle() }, Started: func(uint64) {}, Ended: v.ended,
 	})
 	v.track = v.proposed.Subscribe(v.sub, v.eg.Wake)

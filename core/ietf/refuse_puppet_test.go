@@ -91,7 +91,7 @@ func TestPuppetBadUpdate(t *testing.T) {
 		inWorld(t, name, quietly, func(t *testing.T, w *world) {
 			p := w.join(c.draft)
 			st := p.ask(subscribe(c.draft, "00", "01 'room' 'video'"))
-			st.WantBytes(accepted(c.draft, "00", "00", ""))
+			st.WantBytes(accepted(c.draft, "00", ""))
 			st.Send(msg("02", c.update))
 			wantError(t, st, c.refusal, false)
 			st.WantBytes(msg("0b", of(c.draft, "", "00 08 00 00", "08 00 00")))
@@ -107,7 +107,7 @@ func TestPuppetBadUpdate(t *testing.T) {
 	inWorld(t, "register", quietly, func(t *testing.T, w *world) {
 		p := w.join(moq19)
 		st := p.ask(subscribe(moq19, "00", "01 'room' 'video'"))
-		st.WantBytes(accepted(moq19, "00", "00", ""))
+		st.WantBytes(accepted(moq19, "00", ""))
 		st.Send(msg("02", "02 01 03 04 01 05 00 78"))
 		p.WantClosed(0x13)
 	})

@@ -33,16 +33,16 @@ func (w *world) finished(frames ...string) {
 
 // accepted is the SUBSCRIBE_OK of room/video before it has an object, or with
 // the largest object {0,1}.
-func accepted(draft, id, alias, largest string) []byte {
+func accepted(draft, id, largest string) []byte {
 	props := " 04 6710 0a 4064 14 01"
 	if streams(draft) {
 		props = " 04 a710 0a 64 14 01"
 	}
 	if largest != "" {
-		return msg("04", of(draft, id+" "+alias+" 00 01 01 "+largest+" 00",
-			id+" "+alias+" 01 09 02 "+largest+props, alias+" 01 09 "+largest+props))
+		return msg("04", of(draft, id+" "+id+" 00 01 01 "+largest+" 00",
+			id+" "+id+" 01 09 02 "+largest+props, id+" 01 09 "+largest+props))
 	}
-	return msg("04", of(draft, id+" "+alias+" 00 01 00 00", id+" "+alias+" 00"+props, alias+" 00"+props))
+	return msg("04", of(draft, id+" "+id+" 00 01 00 00", id+" "+id+" 00"+props, id+" 00"+props))
 }
 
 func TestPuppetSetup(t *testing.T) {
@@ -58,7 +58,7 @@ func TestPuppetSubscribes(t *testing.T) {
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		st := p.ask(subscribe(draft, "00", "01 'room' 'video'"))
-		st.WantBytes(accepted(draft, "00", "00", ""))
+		st.WantBytes(accepted(draft, "00", ""))
 		w.finished("ab", "c")
 		u := p.AcceptUni()
 		u.Read(1)             // the type byte is a choice
@@ -83,7 +83,7 @@ func TestPuppetSubscribesUnfiltered(t *testing.T) {
 		w.finished("ab", "c")
 		w.finished("d", "e")
 		p := w.join(draft)
-		p.ask(msg("03", "00 01 'room' 'video' 00")).WantBytes(accepted(draft, "00", "00", "01 01"))
+		p.ask(msg("03", "00 01 'room' 'video' 00")).WantBytes(accepted(draft, "00", "01 01"))
 		groups := map[byte]string{}
 		for range 2 {
 			u := p.AcceptUni()
@@ -115,7 +115,7 @@ func TestPuppetUnsubscribes(t *testing.T) {
 	unsubscribe := func(t *testing.T, w *world, draft string, way func(*quictest.PuppetStream)) {
 		p := w.join(draft)
 		st := p.ask(subscribe(draft, "00", "01 'room' 'video'"))
-		st.WantBytes(accepted(draft, "00", "00", ""))
+		st.WantBytes(accepted(draft, "00", ""))
 		g, err := w.video.AppendGroup()
 		require.NoError(t, err)
 		require.NoError(t, g.WriteFrame(moq.Frame{Payload: []byte("a")}))
@@ -143,7 +143,7 @@ func TestPuppetHalfCloses(t *testing.T) {
 	forDrafts(t, []string{moq18, moq19}, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		st := p.ask(subscribe(draft, "00", "01 'room' 'video'")).FIN()
-		st.WantBytes(accepted(draft, "00", "00", ""))
+		st.WantBytes(accepted(draft, "00", ""))
 		w.finished("a")
 		p.AcceptUni().Read(8)
 		w.track.Finish(1)
@@ -155,7 +155,7 @@ func TestPuppetUpdates(t *testing.T) {
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
 		st := p.ask(subscribe(draft, "00", "01 'room' 'video'"))
-		st.WantBytes(accepted(draft, "00", "00", ""))
+		st.WantBytes(accepted(draft, "00", ""))
 		st.Send(msg("02", of(draft, "02 00 00 00 00 32 00 00", "02 00 01 10 00", "02 01 10 00")))
 		if draft == moq14 {
 			st.WantIdle()
@@ -295,7 +295,7 @@ func TestPuppetFetchesBefore(t *testing.T) {
 		join := msg("16", of(draft, "02 80 01", "02", "02"), " 02 00 00 00")
 		ft := p.ask(join)
 		if st == ft {
-			st.WantBytes(accepted(draft, "00", "00", "00 01"))
+			st.WantBytes(accepted(draft, "00", "00 01"))
 		}
 		wantError(t, ft, of(draft, "18 02 01 00 00 02", "18 02 00 00 02", "18 00 00 02"), streams(draft))
 		// Of what there is not, and of what cannot be joined.
@@ -349,7 +349,7 @@ func TestPuppetGoaway(t *testing.T) {
 		body := map[string]string{moq14: "00", moq16: "00", moq18: "00 00 01", moq19: "00 00"}[draft]
 		p := w.join(draft)
 		p.control.Send(msg("10", body))
-		p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", "00", ""))
+		p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", ""))
 		p.control.Send(msg("10", body))
 		p.WantClosed(quic.ErrorCode(3))
 	})

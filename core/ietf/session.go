@@ -51,7 +51,6 @@ type session struct {
 	peerIDs    map[uint64]struct{} // those above that it has
 	skipped    map[uint64]struct{} // those below that it has not, as far as we know: see maxAhead
 	raised     chan struct{}       // closed when maxID grows
-	nextAlias  uint64
 	byTrack    map[*moq.Track]*incoming
 	aliases    map[uint64]*incoming
 	parked     map[uint64][]chan struct{} // streams that wait for an alias

@@ -12,7 +12,6 @@ import (
 type serving struct {
 	c     *call
 	eg    *dialect.Outgoing
-	alias uint64
 	sub   moq.Subscription
 	track *moq.TrackReader
 	over  chan struct{} // closed when PUBLISH_DONE or an error was sent
@@ -46,11 +45,7 @@ func (c *call) subscribe(m *subscribe) error {
 	v.sub = m.Params.subscription(moq.Subscription{ // without a filter all objects are wanted
 		From: moq.FromAbsolute, Priority: 255 - defaultPriority, Order: moq.Ascending, MaxLatency: patience,
 	})
-	s.mu.Lock()
-	v.alias = s.nextAlias
-	s.nextAlias++
-	s.mu.Unlock()
-	v.eg = s.egress.Serve(v.alias, dialect.Served{Accepted: v.accepted, Started: func(uint64) {}, Ended: v.ended})
+	v.eg = s.egress.Serve(c.id, dialect.Served{Accepted: v.accepted, Started: func(uint64) {}, Ended: v.ended})
 	reader, err := v.read(m)
 	if err != nil {
 		return err
@@ -133,7 +128,7 @@ func (v *serving) update(m message) error {
 // accepted is called by the runner when the track's info is known.
 func (v *serving) accepted(info moq.TrackInfo, _ moq.Location, _ bool) {
 	p := v.c.s.p
-	m := &subscribeOK{RequestID: v.c.id, TrackAlias: v.alias, Properties: info.Properties}
+	m := &subscribeOK{RequestID: v.c.id, TrackAlias: v.c.id, Properties: info.Properties}
 	m.Params.GroupOrder = some(info.Order)
 	if l, ok := v.track.Track().Largest(); ok {
 		v.tell(l)

@@ -87,13 +87,13 @@ func (p *peer) wantNamespaces() {
 }
 
 // wantPublish wants a PUBLISH of a track of room/alice.
-func (p *peer) wantPublish(id, alias, name, forward string) *quictest.PuppetStream {
+func (p *peer) wantPublish(id, name, forward string) *quictest.PuppetStream {
 	p.t.Helper()
 	st := p.control
 	if streams(p.draft) {
 		st = p.Accept()
 	}
-	return st.WantBytes(msg("1d", id, " 02 'room' 'alice' ", name, " ", alias, " ", of(p.draft,
+	return st.WantBytes(msg("1d", id, " 02 'room' 'alice' ", name, " ", id, " ", of(p.draft,
 		"01 00 "+forward+" 00", "01 10 "+forward+" 04 6710 0a 4064 14 01", "01 10 "+forward+" 04 a710 0a 64 14 01")))
 }
 
@@ -118,7 +118,7 @@ func TestPuppetIsOffered(t *testing.T) {
 		if streams(draft) {
 			st = p.Accept()
 		}
-		st.WantBytes(msg("1d", first, " 02 'room' 'alice' 'video' 00 ", of(draft, "01 01 00 00 01 00",
+		st.WantBytes(msg("1d", first, " 02 'room' 'alice' 'video' ", first, " ", of(draft, "01 01 00 00 01 00",
 			"02 09 02 00 00 07 01 04 6710 0a 4064 14 01", "02 09 00 00 07 01 04 a710 0a 64 14 01")))
 		p.WantIdle()
 		st.Send(published(draft, first, "01"))
@@ -161,10 +161,10 @@ func TestPuppetIsOfferedMore(t *testing.T) {
 		p.wantNamespaces()
 		first, second := of(draft, "05", "01", "01"), of(draft, "07", "03", "03")
 		s.enter("audio")
-		p.wantPublish(first, "00", "'audio'", "01").Send(msg(of(draft, "1f", "05", "05"), of(draft,
+		p.wantPublish(first, "'audio'", "01").Send(msg(of(draft, "1f", "05", "05"), of(draft,
 			first+" 04 00", first+" 20 00 00", "20 00 00")))
 		video := s.enter("video")
-		st := p.wantPublish(second, "01", "'video'", "01").Send(published(draft, second, "01"))
+		st := p.wantPublish(second, "'video'", "01").Send(published(draft, second, "01"))
 		s.group("video", "a")
 		p.AcceptUni().Read(8)
 		require.Equal(t, 1, video.Demand().Readers)
@@ -196,7 +196,7 @@ func TestPuppetIsNotOffered(t *testing.T) {
 		s := w.stage("video")
 		p := w.join(draft)
 		st := p.ask(subscribe(draft, "00", "02 'room' 'alice' 'video'"))
-		st.WantBytes(accepted(draft, "00", "00", ""))
+		st.WantBytes(accepted(draft, "00", ""))
 		own := p.ask(msg("1d", "02 02 'room' 'bob' 'video' 09 00"))
 		b := own.Read(3)
 		own.Read(int(b[2]))
@@ -211,7 +211,7 @@ func TestPuppetIsNotOffered(t *testing.T) {
 		}
 		p.WantIdle()
 		s.enter("audio")
-		pub := p.wantPublish("01", "01", "'audio'", "00")
+		pub := p.wantPublish("01", "'audio'", "00")
 		s.group("audio", "a")
 		if streams(draft) {
 			pub.Send(msg("07", "01 10 00"))
@@ -229,7 +229,7 @@ func TestPuppetIsOfferedAnother(t *testing.T) {
 		s := w.stage("video")
 		p, _ := w.asking(draft, "00")
 		old := s.source.tracks["video"]
-		p.wantPublish("01", "00", "'video'", "01").Send(published(draft, "01", "01"))
+		p.wantPublish("01", "'video'", "01").Send(published(draft, "01", "01"))
 		pass(time.Second)
 		s.enter("video")
 		p.WantIdle()
@@ -238,7 +238,7 @@ func TestPuppetIsOfferedAnother(t *testing.T) {
 		if !streams(draft) {
 			p.control.WantBytes(gone(draft, "01", "02", "00"))
 		}
-		p.wantPublish("03", "01", "'video'", "01").Send(published(draft, "03", "01"))
+		p.wantPublish("03", "'video'", "01").Send(published(draft, "03", "01"))
 		s.group("video", "a")
 		p.AcceptUni().Read(8)
 	})
@@ -252,7 +252,7 @@ func TestPuppetIgnoresOffer(t *testing.T) {
 		inWorld(t, draft, conf, func(t *testing.T, w *world) {
 			w.stage("audio", "video")
 			p, ask := w.asking(draft, "00")
-			st := p.wantPublish("01", "00", "'audio'", "01")
+			st := p.wantPublish("01", "'audio'", "01")
 			if streams(draft) {
 				ask.WantBytes(msg("0f", "01 'alice' 'video'"))
 			}
@@ -276,7 +276,7 @@ func TestPuppetAnswersOfferBadly(t *testing.T) {
 		p.wantNamespaces()
 		id := of(draft, "05", "01", "01")
 		s.enter("video")
-		p.wantPublish(id, "00", "'video'", "01").Send(ok(draft, id, "00"))
+		p.wantPublish(id, "'video'", "01").Send(ok(draft, id, "00"))
 		p.WantClosed(3)
 	})
 }
@@ -317,10 +317,10 @@ func TestPuppetOverlaps(t *testing.T) {
 	})
 	forDrafts(t, drafts, func(t *testing.T, w *world, draft string) {
 		p := w.join(draft)
-		st := p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", "00", ""))
+		st := p.ask(subscribe(draft, "00", "01 'room' 'video'")).WantBytes(accepted(draft, "00", ""))
 		second := p.ask(subscribe(draft, "02", "01 'room' 'video'"))
 		if draft == moq19 {
-			second.WantBytes(accepted(draft, "02", "01", ""))
+			second.WantBytes(accepted(draft, "02", ""))
 			return
 		}
 		wantError(t, second, of(draft, "05 02 03", "05 02 19", "05 19"), streams(draft))
@@ -332,6 +332,6 @@ func TestPuppetOverlaps(t *testing.T) {
 		} else {
 			st.Send(msg("0a", "00"))
 		}
-		third.WantBytes(accepted(draft, "04", "01", ""))
+		third.WantBytes(accepted(draft, "04", ""))
 	})
 }
