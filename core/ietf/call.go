@@ -31,10 +31,13 @@ type call struct {
 	in  *wire.Stream    // of st
 	out *dialect.Outbox // of st
 
-	inbox   chan message // virtual
-	entered func()       // of a virtual PUBLISH_NAMESPACE: it is in the home view, or is not going to be
-	once    sync.Once
-	gone    chan struct{} // closed when the peer has withdrawn, or refused, the request
+	inbox chan message // virtual
+	once  sync.Once
+	gone  chan struct{} // closed when the peer has withdrawn, or refused, the request
+
+	// of a virtual PUBLISH_NAMESPACE of the peer: closed when the namespace is in
+	// the home view, and when the handler has returned
+	entered, served chan struct{}
 
 	last     atomic.Uint64 // the highest id of ours that was drawn for it
 	start    time.Time     // of one of the peer

@@ -103,21 +103,23 @@ func (c *control) take(m message) error {
 	return c.route(m)
 }
 
-// start serves a request. Namespaces enter the home view in the order in which
-// they come.
+// start serves a request. Namespaces come and go in the order of the messages:
+// what follows may be about them.
 func (c *control) start(v *call, m message) {
 	if v.kind != kindPublishNamespace {
 		c.s.group.Go(func() { v.serve(m) })
 		return
 	}
-	entered := make(chan struct{})
-	v.entered = sync.OnceFunc(func() { close(entered) })
+	v.entered, v.served = make(chan struct{}), make(chan struct{})
 	serve := func() {
-		defer v.entered()
+		defer close(v.served)
 		v.serve(m)
 	}
 	if c.s.group.Go(serve) {
-		<-entered
+		select {
+		case <-v.entered:
+		case <-v.served:
+		}
 	}
 }
 
@@ -170,7 +172,9 @@ func (c *control) route(m message) error {
 		return nil
 	case ends:
 		to.aborted.Store(!to.finished.Load())
-		to.leave()
+		if to.leave(); to.served != nil {
+			<-to.served
+		}
 		return nil
 	}
 	if err := to.identify(m); err != nil {

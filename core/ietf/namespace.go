@@ -42,7 +42,7 @@ func (c *call) publishNamespace(m *publishNamespace) error {
 	}()
 	err := take(m)
 	if c.entered != nil {
-		c.entered()
+		close(c.entered)
 	}
 	if err != nil && !s.looped(err) {
 		return err

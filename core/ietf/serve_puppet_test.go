@@ -393,3 +393,18 @@ func TestPuppetNamespacesKeepOrder(t *testing.T) {
 		}
 	}
 }
+
+// A SUBSCRIBE behind the withdrawal of a namespace waits for the next one, even
+// where both come in one packet.
+func TestPuppetSubscribesBehindWithdrawal(t *testing.T) {
+	for range 5 {
+		forDrafts(t, []string{moq14, moq16}, func(t *testing.T, w *world, draft string) {
+			p := w.join(draft)
+			p.control.Send(msg("06", "00 01 'bob' 00")).WantBytes(msg("07", of(draft, "00", "00 00", "")))
+			p.control.Send(append(msg("09", of(draft, "01 'bob'", "00", "")), subscribe(draft, "02", "01 'bob' 'video'")...))
+			pass(500 * time.Millisecond)
+			w.publish("p/bob", true, "audio") // who comes next is asked, and has no such track
+			p.control.WantBytes(msg("05", of(draft, "02 04 00", "02 10 00 00", "")))
+		})
+	}
+}
