@@ -14,6 +14,7 @@ type content struct {
 	path     moq.Path
 	serial   uint64
 	since    uint64 // a serial too, see node.outranks
+	birth    birth
 	id       uint64 // what other nodes know it by; 0: they do not
 	origin   uint64
 	relation Relation       // of its first publication
@@ -28,8 +29,15 @@ type content struct {
 	feeds    map[moq.FullTrackName][]*feed
 }
 
+// A birth tells a content from others of its path: how many contents of the Mux
+// had ended, and how many there were at the path. It does not depend on what else
+// begins in the same moment.
+type birth struct{ ended, others uint64 }
+
+func (m *Mux) birth(n *node) birth { return birth{m.ended, uint64(len(n.contents))} }
+
 // join returns the content of n that p carries; a new one is the newest.
-func (n *node) join(p *Publication, serial uint64) *content {
+func (m *Mux) join(n *node, p *Publication) *content {
 	merge := p.route.Merge && p.route.origin() == 0
 	for _, c := range slices.Backward(n.contents) {
 		same := c.origin == p.route.origin() && c.origin != 0 || merge && c.merge && c.relation == p.relation && len(c.pubs) > 0
@@ -41,17 +49,20 @@ func (n *node) join(p *Publication, serial uint64) *content {
 			return c
 		}
 	}
-	c := newContent(p, serial)
+	c := m.newContent(n, p)
 	c.merge = merge
-	n.contents = append(n.contents, c)
 	return c
 }
 
-func newContent(p *Publication, serial uint64) *content {
-	return &content{
-		path: p.path, serial: serial, since: serial, origin: p.route.origin(), relation: p.relation, length: len(p.route.Hops),
+// newContent adds a content of p to n.
+func (m *Mux) newContent(n *node, p *Publication) *content {
+	c := &content{
+		path: p.path, serial: m.serial, since: m.serial, birth: m.birth(n),
+		origin: p.route.origin(), relation: p.relation, length: len(p.route.Hops),
 		feeds: map[moq.FullTrackName][]*feed{},
 	}
+	n.contents = append(n.contents, c)
+	return c
 }
 
 // alias is the id that stands for the publishers of c, who have none themselves,
@@ -59,7 +70,7 @@ func newContent(p *Publication, serial uint64) *content {
 // here in several ways. It is FNV-1a of what no other content has in common with
 // c, short enough for peers that count in doubles.
 func (c *content) alias(node uint64) uint64 {
-	return max(1, routeKey(c.path, []uint64{node, c.serial})>>11)
+	return max(1, routeKey(c.path, []uint64{node, c.birth.ended, c.birth.others})>>11)
 }
 
 // rank sorts the publications: announced ones, then the cheapest, then fewer
@@ -185,6 +196,7 @@ func (m *Mux) endContent(c *content, calls *calls) {
 		return
 	}
 	c.ended = true
+	m.ended++
 	m.uncount(c.last)
 	if n := m.root.find(c.path); n != nil {
 		n.remove(c)
@@ -207,8 +219,6 @@ func (m *Mux) endContent(c *content, calls *calls) {
 // failFeeds ends every feed of the content with an error.
 func (m *Mux) failFeeds(c *content, why *moq.Error, calls *calls) {
 	for _, f := range c.sorted() {
-		f.forget(m)
-		f.dropped(m, calls)
-		calls.fail(f.track, why)
+		f.end(m, why, calls)
 	}
 }

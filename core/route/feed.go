@@ -42,6 +42,14 @@ func (f *feed) dropped(m *Mux, calls *calls) {
 	}
 }
 
+// end ends the feed with an error. It has failed when its sources are told: what
+// they cut short then is not what its readers get to know.
+func (f *feed) end(m *Mux, why *moq.Error, calls *calls) {
+	f.forget(m)
+	calls.fail(f.track, why)
+	f.dropped(m, calls)
+}
+
 // suits reports whether objects may reach the viewer.
 func (f *feed) suits(v *View) bool { return len(f.pubs) == 0 || slices.ContainsFunc(f.pubs, v.suits) }
 
@@ -217,7 +225,7 @@ func (m *Mux) await(path moq.Path, due time.Time) *content {
 	}
 	m.serial++
 	c := &content{
-		path: path, serial: m.serial, waiting: true, deadline: due,
+		path: path, serial: m.serial, birth: m.birth(n), waiting: true, deadline: due,
 		feeds: map[moq.FullTrackName][]*feed{},
 	}
 	n.contents = append([]*content{c}, n.contents...)

@@ -194,9 +194,7 @@ func (m *Mux) single(f *feed, p *Publication, calls *calls) bool {
 		default:
 			end = f
 		}
-		end.forget(m)
-		end.dropped(m, calls)
-		calls.fail(end.track, errJoined)
+		end.end(m, errJoined, calls)
 		if end == f {
 			return false
 		}

@@ -91,12 +91,11 @@ func (m *Mux) split(t *moq.Track, why *moq.Error, calls *calls) bool {
 	m.failFeeds(c, why, calls)
 	m.leave(p)
 	m.serial++
-	own := newContent(p, m.serial)
+	n := m.root.at(p.path)
+	own := m.newContent(n, p)
 	own.merge, own.pubs = true, []*Publication{p}
 	p.content = own
 	p.version++
-	n := m.root.at(p.path)
-	n.contents = append(n.contents, own)
 	n.place(own, p)
 	m.changed(p.path, calls)
 	return true

@@ -101,6 +101,7 @@ type Mux struct {
 	endings  map[*node]struct{}    // where echoes may come
 	counted  bool                  // somebody has counted nodes, and not named them
 	serial   uint64
+	ended    uint64 // contents
 	alarm    func(time.Time)
 	watchers int
 	lost     moq.LossCounter

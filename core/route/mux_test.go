@@ -241,6 +241,43 @@ func TestHopLimits(t *testing.T) {
 	require.Equal(t, "ended a []", said(there), "a reflection withdraws the route")
 }
 
+// TestAlias: the id of a publisher without one does not depend on what else
+// begins in the same moment, and is another one every time.
+func TestAlias(t *testing.T) {
+	begin := func(paths ...moq.Path) (m *Mux, peer *AnnounceReader, pubs map[moq.Path]*Publication) {
+		m, pubs = NewMux(Config{Hop: 50, Linger: -1}), map[moq.Path]*Publication{}
+		peer, _ = m.View(Scope{Peer: "y"}).Watch("", 0, nil)
+		for _, path := range paths {
+			pubs[path], _ = publish(t, m.View(Scope{Peer: path}), path, 0)
+		}
+		return m, peer, pubs
+	}
+	m, there, pubs := begin("a", "b", "c")
+	first := said(there)
+	require.NotContains(t, first, "[0]")
+	_, other, _ := begin("c", "a", "b")
+	require.Equal(t, first, said(other))
+
+	seen := map[string]bool{strings.Fields(first)[2]: true}
+	again := func() {
+		t.Helper()
+		now := strings.Fields(said(there))
+		require.Equal(t, []string{"replaced", "a"}, now[:2])
+		require.False(t, seen[now[2]])
+		seen[now[2]] = true
+	}
+	for i := range 10 {
+		old := pubs["a"]
+		pubs["a"], _ = publish(t, m.View(Scope{Peer: i}), "a", 0)
+		again()
+		old.End()
+		require.Empty(t, said(there))
+	}
+	pubs["a"].End()
+	publish(t, m.View(Scope{Peer: "x"}), "a", 0)
+	again()
+}
+
 // TestFlappingNamesCostAWatcherNothing: one that never reads must not collect
 // names that came and went.
 func TestFlappingNamesCostAWatcherNothing(t *testing.T) {

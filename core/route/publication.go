@@ -139,7 +139,7 @@ func (m *Mux) enter(p *Publication, r Route, calls *calls) {
 	p.place()
 	n := m.root.at(p.path)
 	was := n.active()
-	c := n.join(p, m.serial)
+	c := m.join(n, p)
 	p.content = c
 	if len(c.pubs) == 0 && c.last == nil {
 		n.place(c, p)
