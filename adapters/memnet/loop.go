@@ -144,7 +144,7 @@ func (n *Network) pump() (worked bool) {
 // what it sees does not depend on who ran first.
 func (n *Network) loop() {
 	defer close(n.done)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(never)
 	defer timer.Stop()
 	for {
 		n.conf.Settle()

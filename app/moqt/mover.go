@@ -202,6 +202,9 @@ func (m *mover) pause(old *session.Session) bool {
 	m.wait = min(max(time.Second, 2*m.wait), maxMoveWait)
 	m.since = time.Now()
 	m.mu.Unlock()
+	if wait == 0 {
+		return old.Context().Err() == nil
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -124,7 +124,12 @@ func (e *Egress) wakeAt(at time.Time) {
 	if e.timer != nil {
 		e.timer.Stop()
 	}
-	e.timer = time.AfterFunc(time.Until(at), e.wakeAll)
+	if wait := time.Until(at); wait > 0 {
+		e.timer = time.AfterFunc(wait, e.wakeAll)
+	} else {
+		e.timer = nil
+		go e.wakeAll()
+	}
 }
 
 func (e *Egress) wakeAll() {

@@ -38,7 +38,12 @@ func (r *sweeper) alarm(at time.Time) {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
-	r.timer = time.AfterFunc(at.Sub(now), r.sweep)
+	if wait := at.Sub(now); wait > 0 {
+		r.timer = time.AfterFunc(wait, r.sweep)
+	} else { // see DESIGN.md, "Determinism", on timers
+		r.timer = nil
+		go r.sweep()
+	}
 }
 
 func (r *sweeper) sweep() {

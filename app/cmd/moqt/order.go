@@ -163,7 +163,7 @@ func (c *collector) arm() {
 		}
 	}
 	if !since.IsZero() {
-		g.timer = time.AfterFunc(time.Until(since.Add(c.latency)), func() { g.cancel(errLate) })
+		g.timer = time.AfterFunc(max(1, time.Until(since.Add(c.latency))), func() { g.cancel(errLate) })
 	}
 }
 
