@@ -15,6 +15,9 @@ func NewMux(conf route.Config) *route.Mux {
 	return r.mux
 }
 
+// sweepStep is the clock of a sweeper: what is due within one goes together.
+const sweepStep = time.Millisecond
+
 type sweeper struct {
 	mux *route.Mux
 
@@ -23,10 +26,12 @@ type sweeper struct {
 	due   time.Time // zero: nothing is due
 }
 
-// alarm sees to it that the Mux is swept at the time given, or before.
+// alarm sees to it that the Mux is swept at the time given, or up to a step later.
 func (r *sweeper) alarm(at time.Time) {
 	now := time.Now()
-	if at.Before(now) {
+	if at.After(now) {
+		at = at.Add(sweepStep - 1).Truncate(sweepStep)
+	} else {
 		at = now
 	}
 	r.mu.Lock()
