@@ -23,7 +23,8 @@ type Config struct {
 	// says, once a newer one exists: 1 s.
 	MinLatency time.Duration
 	// Coalesce is how long what is ready to be sent waits for more of it, so
-	// that it leaves in fewer packets: 0.
+	// that it leaves in fewer packets: 0. Depending on the connection it is up
+	// to half as long again.
 	Coalesce time.Duration
 	// Import enters what the peer announces into the TrackMux: what makes a
 	// session one of a relay.

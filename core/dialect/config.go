@@ -32,8 +32,9 @@ type Config struct {
 	// says, once a newer one exists: 1 s.
 	MinLatency time.Duration
 	// Coalesce is how long what is ready to be sent waits for more of it: 0.
-	// Some of it leaves later, in fewer packets. A simulation sets two
-	// nanoseconds: then everything of an instant is known before any of it is
+	// Some of it leaves later, in fewer packets; how much later depends on the
+	// connection, and is up to half as long again. A simulation sets about a
+	// microsecond: then everything of an instant is known before any of it is
 	// written, and it does not matter what came first.
 	Coalesce time.Duration
 	// OnGoaway is called when the peer asks to move to uri ("" for

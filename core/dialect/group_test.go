@@ -1,12 +1,15 @@
 package dialect
 
 import (
+	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/moqtgo/moqt/ports/quic"
 )
 
 func TestGroup(t *testing.T) {
@@ -94,7 +97,7 @@ func TestCoalesce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGroup()
 		r := NewRunner(g)
-		r.Coalesce(time.Millisecond)
+		r.Coalesce(time.Millisecond, quic.State{})
 		start := time.Now()
 		var order []uint64
 		var at []time.Duration
@@ -109,6 +112,22 @@ func TestCoalesce(t *testing.T) {
 		g.Close()
 		g.Wait()
 		require.Equal(t, []uint64{1, 2, 3}, order)
-		require.Equal(t, []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}, at)
+		require.GreaterOrEqual(t, at[0], time.Millisecond)
+		require.Less(t, at[0], 3*time.Millisecond/2)
+		require.Equal(t, []time.Duration{at[0], at[0], at[0]}, at)
 	})
+}
+
+// TestCoalescePhases: connections do not wait equally long.
+func TestCoalescePhases(t *testing.T) {
+	waits := map[time.Duration]bool{}
+	for port := range 100 {
+		r := NewRunner(NewGroup())
+		r.Coalesce(time.Microsecond, quic.State{RemoteAddr: &net.UDPAddr{Port: port}})
+		waits[r.coalesce] = true
+	}
+	require.Greater(t, len(waits), 50)
+	r := NewRunner(NewGroup())
+	r.Coalesce(0, quic.State{})
+	require.Zero(t, r.coalesce)
 }

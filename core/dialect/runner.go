@@ -1,10 +1,14 @@
 package dialect
 
 import (
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/moqtgo/moqt/ports/quic"
 )
 
 // A Runner does what is ready in a session, in one goroutine that lives only
@@ -39,9 +43,16 @@ func NewRunner(g *Group) *Runner {
 // first message.
 func (r *Runner) Limit(bytes int, f func()) { r.maxUnsent, r.overloaded = int64(bytes), f }
 
-// Coalesce makes whatever is ready wait so long for more. Call it before the
-// first Wake.
-func (r *Runner) Coalesce(d time.Duration) { r.coalesce = d }
+// Coalesce makes whatever is ready wait for more: d, and up to half of that
+// longer, depending on the connection. So the runners of a node that were woken in
+// one moment do not run in one: what the first does is there for the second. Call
+// it before the first Wake.
+func (r *Runner) Coalesce(d time.Duration, conn quic.State) {
+	h := fnv.New32a()
+	_, _ = fmt.Fprint(h, conn.LocalAddr, conn.RemoteAddr)
+	const phases = 1 << 10
+	r.coalesce = d + d*time.Duration(h.Sum32()%phases)/(2*phases)
+}
 
 // owe counts n bytes more, or less, that wait in an outbox.
 func (r *Runner) owe(n int) {

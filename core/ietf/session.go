@@ -94,7 +94,7 @@ func newSession(c quic.Connection, p *Profile, role dialect.Role, cfg *dialect.C
 		})
 	}
 	s.runner = dialect.NewRunner(s.group)
-	s.runner.Coalesce(s.cfg.Coalesce)
+	s.runner.Coalesce(s.cfg.Coalesce, c.State())
 	s.runner.Limit(cfg.Limits.UnsentBytes, func() {
 		s.Close(violated(CodeInternalError, "more than %d bytes of messages are not read", cfg.Limits.UnsentBytes))
 	})
