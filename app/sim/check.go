@@ -40,6 +40,10 @@ type flow struct {
 	to       []string
 }
 
+func (f flow) same(g flow) bool {
+	return f.track == g.track && f.at == g.at && f.from == g.from && slices.Equal(f.to, g.to)
+}
+
 // checkLoops follows every track from relay to relay towards its source.
 func (w *World) checkLoops() {
 	var flows []flow

@@ -252,7 +252,11 @@ func (r *relayNode) flows() (all []flow) {
 		for _, to := range t.To() {
 			f.to = append(f.to, node(to))
 		}
-		all = append(all, f)
+		slices.Sort(f.to)
+		f.to = slices.Compact(f.to)
+		if !slices.ContainsFunc(all, f.same) { // many are alike where subscriptions leak
+			all = append(all, f)
+		}
 	}
 	return all
 }
