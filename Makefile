@@ -122,7 +122,7 @@ mutants:
 
 ## tree: 1 origin, 10 edges, 1,000 subscribers, a minute of video, and what it costs (TREE=moq-lite-05)
 tree:
-	GOGC=400 $(GO) test -count=1 -timeout 1h -v -run 'TestTree' ./app/sim -tree=$(TREE)
+	GOMAXPROCS=1 GOGC=off GOMEMLIMIT=3300MiB $(GO) test -count=1 -timeout 1h -v -run 'TestTree' ./app/sim -tree=$(TREE)
 
 # Making a find small is bounded by tries: by time, a slow machine does little else.
 ## fuzz: every fuzz target in turn (FUZZTIME=1m)

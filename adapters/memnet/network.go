@@ -27,8 +27,8 @@ type Config struct {
 	// [Network.Wait] instead.
 	Settle func()
 	// Grain is the step of the clock of a network without Settle: what is due
-	// within a step is handed over at its end, so that many are at work at
-	// once. 0 is none; a link without latency does not wait for it.
+	// within a step is handed over at its end, which is cheaper than one by
+	// one. 0 is none; a link without latency does not wait for it.
 	Grain time.Duration
 	// Trace takes one line a hand-over and one for every [Network.Trace]. It
 	// must not block, nor call the network.

@@ -33,7 +33,7 @@ func (w *World) relays() (all []*relayNode) {
 	return all
 }
 
-// A flow is a track that a relay has from another node, and hands to others.
+// A flow is a track that a relay has from another node, and hands to other relays.
 type flow struct {
 	track    moqt.FullTrackName
 	at, from string

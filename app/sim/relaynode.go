@@ -243,6 +243,7 @@ func (r *relayNode) largestGroup() (most int64) {
 
 // flows returns what comes from which node, and goes to which.
 func (r *relayNode) flows() (all []flow) {
+	relay := func(name string) bool { _, is := r.w.byName[name].(*relayNode); return is }
 	node := func(a net.Addr) string { return a.(memnet.Addr).Node }
 	for _, t := range r.relay.TrackMux().Tracks() {
 		if t.From == nil {
@@ -250,7 +251,9 @@ func (r *relayNode) flows() (all []flow) {
 		}
 		f := flow{track: t.Name, at: r.name, from: node(t.From)}
 		for _, to := range t.To() {
-			f.to = append(f.to, node(to))
+			if n := node(to); relay(n) {
+				f.to = append(f.to, n)
+			}
 		}
 		slices.Sort(f.to)
 		f.to = slices.Compact(f.to)

@@ -32,8 +32,8 @@ type Config struct {
 	Log io.Writer
 	// Trace takes a line for everything that the network hands over.
 	Trace io.Writer
-	// Loose does without one order of everything: both processors are used,
-	// what arrives does so in steps of 250 µs, and no two runs are the same.
+	// Loose does without one order of everything: it is faster, what arrives
+	// does so in steps of 250 µs, and no two runs are the same.
 	Loose bool
 }
 
