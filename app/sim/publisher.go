@@ -109,7 +109,6 @@ func (p *publisher) content(track string) *content {
 		fps: max(1, int(l.number("fps", count, 10))), gop: max(1, int(l.number("gop", count, 10))), size: int(l.number("size", bytesize, 400)),
 	}
 	w.contents[key] = c
-	w.known[n] = append(w.known[n], label)
 	return c
 }
 

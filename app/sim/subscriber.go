@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -253,11 +252,12 @@ func (s *subscriber) readGroup(ctx context.Context, g *moqt.GroupReader, o *read
 func (s *subscriber) got(group uint64, o *reading, id uint64, payload []byte) {
 	label := labelOf(payload)
 	name := moqt.FullTrackName{Path: s.root.Join(s.path), Name: s.track}
-	if !slices.Contains(s.w.labels(name), label) {
+	c := s.w.content(label, name)
+	if c == nil {
 		s.w.breach("%s got an object of %v that says it is %.80q", s.name, name, payload)
 		return
 	}
-	written, err := s.w.content(label, name).check(group, id, payload)
+	written, err := c.check(group, id, payload)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -325,7 +325,9 @@ func (s *subscriber) groupEnded(group uint64, o *reading, err error) {
 // noteGroup adds a line to the trace. What comes first of two groups at one
 // instant is chance, so each has an order of its own.
 func (s *subscriber) noteGroup(group uint64, format string, args ...any) {
-	s.w.note(fmt.Sprintf("%s group %d", s.name, group), format, args...)
+	if s.w.conf.Trace != nil {
+		s.w.note(fmt.Sprintf("%s group %d", s.name, group), format, args...)
+	}
 }
 
 // unsubscribe leaves the track; the session stays.

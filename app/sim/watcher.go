@@ -172,11 +172,12 @@ func (f *fetcher) read(ctx context.Context, s *moqt.Session) error {
 
 func (f *fetcher) got(o *moqt.Object) {
 	label := labelOf(o.Payload())
-	if !slices.Contains(f.w.labels(f.name_), label) {
+	c := f.w.content(label, f.name_)
+	if c == nil {
 		f.w.breach("%s fetched an object of %v that says it is %.80q", f.name, f.name_, o.Payload())
 		return
 	}
-	if _, err := f.w.content(label, f.name_).check(f.request.Start.Group, o.ID, o.Payload()); err != nil {
+	if _, err := c.check(f.request.Start.Group, o.ID, o.Payload()); err != nil {
 		f.w.breach("%s: %v", f.name, err)
 	}
 	f.mu.Lock()

@@ -72,9 +72,8 @@ type World struct {
 	actors  []actor // in the order of their coming
 	byName  map[string]actor
 	timed   []timed
-	dialed  int                             // clients so far
-	epochs  map[string]time.Duration        // by the label of a content
-	known   map[moqt.FullTrackName][]string // labels of what was published under a name
+	dialed  int                      // clients so far
+	epochs  map[string]time.Duration // by the label of a content
 	links   map[[2]string]*state
 	link    memnet.Link
 	changed time.Duration // when the last fault or repair was
@@ -115,8 +114,8 @@ type timed interface {
 func newWorld(conf *Config) *World {
 	w := &World{
 		conf: conf.withDefaults(), start: time.Now(), byName: map[string]actor{},
-		epochs: map[string]time.Duration{}, known: map[moqt.FullTrackName][]string{},
-		links: map[[2]string]*state{}, said: map[string]string{}, loops: map[string]time.Duration{},
+		epochs: map[string]time.Duration{},
+		links:  map[[2]string]*state{}, said: map[string]string{}, loops: map[string]time.Duration{},
 		contents: map[string]*content{},
 	}
 	w.link = w.conf.Link
@@ -341,13 +340,7 @@ func (w *World) Client(node string) *moqt.Client {
 	}
 }
 
-// labels returns what was published under a name.
-func (w *World) labels(n moqt.FullTrackName) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.known[n])
-}
-
+// content returns what was published under a name and label; nil: nothing.
 func (w *World) content(label string, n moqt.FullTrackName) *content {
 	w.mu.Lock()
 	defer w.mu.Unlock()
