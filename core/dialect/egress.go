@@ -128,7 +128,7 @@ func (e *Egress) wakeAt(at time.Time) {
 		e.timer = time.AfterFunc(wait, e.wakeAll)
 	} else {
 		e.timer = nil
-		go e.wakeAll()
+		e.group.Go(e.wakeAll)
 	}
 }
 
