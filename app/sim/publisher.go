@@ -94,7 +94,7 @@ func (p *publisher) cache() moqt.CacheLimits {
 func (p *publisher) content(track string) *content {
 	w, label := p.w, p.label()
 	n := moqt.FullTrackName{Path: p.root.Join(p.path), Name: track}
-	key := label + "|" + string(n.Path) + "|" + n.Name
+	key := contentKey{label, n}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c := w.contents[key]; c != nil {

@@ -82,7 +82,7 @@ type World struct {
 	checked time.Duration
 
 	mu       sync.Mutex
-	contents map[string]*content
+	contents map[contentKey]*content
 	broken   []error
 }
 
@@ -114,9 +114,8 @@ type timed interface {
 func newWorld(conf *Config) *World {
 	w := &World{
 		conf: conf.withDefaults(), start: time.Now(), byName: map[string]actor{},
-		epochs: map[string]time.Duration{},
-		links:  map[[2]string]*state{}, said: map[string]string{}, loops: map[string]time.Duration{},
-		contents: map[string]*content{},
+		epochs: map[string]time.Duration{}, contents: map[contentKey]*content{},
+		links: map[[2]string]*state{}, said: map[string]string{}, loops: map[string]time.Duration{},
 	}
 	w.link = w.conf.Link
 	net := memnet.Config{Seed: w.conf.Seed, Settle: synctest.Wait, Trace: w.conf.Trace, Link: w.conf.Link}
@@ -340,11 +339,17 @@ func (w *World) Client(node string) *moqt.Client {
 	}
 }
 
+// A contentKey is the label and the name under which something was published.
+type contentKey struct {
+	label string
+	name  moqt.FullTrackName
+}
+
 // content returns what was published under a name and label; nil: nothing.
 func (w *World) content(label string, n moqt.FullTrackName) *content {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.contents[label+"|"+string(n.Path)+"|"+n.Name]
+	return w.contents[contentKey{label, n}]
 }
 
 // An unplayable error says that a line makes no sense where it stands: of
